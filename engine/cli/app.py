@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from engine.bounds import LARGEST
+from engine.cli.calls import calls_app
 from engine.cli.export import export_app
 from engine.cli.options import (
     STATE,
     JsonOption,
     LimitOption,
-    OwnStateOption,
     RawOption,
     RecipeArgument,
     StateOption,
@@ -43,7 +43,6 @@ batch_app = typer.Typer(
     help="Request files of the backend `batch`, and their results.", no_args_is_help=True
 )
 app.add_typer(batch_app, name="batch")
-calls_app = typer.Typer(help="The calls of language models.")
 app.add_typer(calls_app, name="calls")
 app.add_typer(patterns_app, name="patterns")
 app.add_typer(export_app, name="export")
@@ -282,64 +281,6 @@ def runs(state: StateOption = STATE, json: JsonOption = False) -> None:
     from engine.cli.runs import runs_command
 
     runs_command(state, as_json=json)
-
-
-IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The call's id, or its beginning.")]
-
-
-@calls_app.callback(invoke_without_command=True)
-def calls(
-    context: typer.Context,
-    state: StateOption = STATE,
-    run: Annotated[str | None, typer.Option(help="Only calls made by this run.")] = None,
-    role: Annotated[str | None, typer.Option(help="student, teacher or judge.")] = None,
-    stage: Annotated[str | None, typer.Option(help="Stage that asked: diagnose, judge, …")] = None,
-    error: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KIND", help="Replies or tries that failed this way: schema, timeout, …"
-        ),
-    ] = None,
-    failed: Annotated[bool, typer.Option("--failed", help="Only unusable replies.")] = False,
-    node: Annotated[
-        str | None, typer.Option(help="Node's name, or the beginning of its fingerprint.")
-    ] = None,
-    limit: Annotated[
-        int, typer.Option(min=1, max=LARGEST, help="At most this many, newest first.")
-    ] = 50,
-    json: JsonOption = False,
-) -> None:
-    """List the calls of language models, newest first; works beside a running run."""
-    from engine.cli.calls import Filters, list_calls
-
-    context.obj = state
-    if context.invoked_subcommand is None:
-        filters = Filters(run, role, stage, error, failed, node)
-        list_calls(state, filters, limit, as_json=json)
-
-
-@calls_app.command("show")
-def calls_show(context: typer.Context, call: IdArgument, state: OwnStateOption = None) -> None:
-    """Show one call in full: prompt, schema, every reply and try, its cost and the rows made from it."""
-    from engine.cli.calls import show_call
-
-    show_call(state or context.obj, call)
-
-
-@calls_app.command("replay")
-def calls_replay(
-    context: typer.Context,
-    call: IdArgument,
-    recipe: Annotated[
-        str, typer.Option("--recipe", help="Recipe whose teacher, judge or student is asked.")
-    ],
-    var: VarOption = None,
-    state: OwnStateOption = None,
-) -> None:
-    """Send one call again and compare the reply; nothing is stored."""
-    from engine.cli.replay import replay
-
-    replay(state or context.obj, call, recipe, var or [])
 
 
 @app.command()

@@ -14,8 +14,8 @@ from rich.console import Console
 
 from engine import rows as r
 from engine.backends.protocol import Message, Request
-from engine.cli.calls import Filters, cost_of, find_call, list_calls, show_call
-from engine.cli.replay import replay_call
+from engine.cli.calls.listing import Filters, cost_of, find_call, list_calls, show_call
+from engine.cli.calls.replay import replay_call
 from engine.errors import BackendError, StoreError
 from engine.plan.resources import role_model
 from engine.spec.loader import LoadedRecipe, load

@@ -113,7 +113,7 @@ def test_every_command_that_sends(words: str, recipe: Path, tmp_path: Path) -> N
 
 
 def test_a_call_that_is_sent_again(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from engine.cli import replay
+    from engine.cli.calls import replay
 
     monkeypatch.setattr(replay, "find_call", lambda *_: [{"role": "teacher"}])
     loaded = Project.open(recipe).loaded

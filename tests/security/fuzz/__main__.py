@@ -34,7 +34,7 @@ _LOADED = (
     "engine.cli.planning",
     "engine.cli.batch",
     "engine.cli.runs",
-    "engine.cli.calls",
+    "engine.cli.calls.listing",
     "engine.cli.sql",
     "engine.cli.clean",
     "engine.cli.running",

@@ -12,7 +12,7 @@ from rich.console import Console
 from engine.backends import BACKENDS
 from engine.backends.protocol import Completion, Message, Request
 from engine.backends.structured import json_of
-from engine.cli.calls import cost_of, find_call, pretty
+from engine.cli.calls.listing import cost_of, find_call, pretty
 from engine.cli.terminal.consent import ask_for_keys
 from engine.cli.terminal.output import make_console, say
 from engine.cli.terminal.progress import ConsoleReporter

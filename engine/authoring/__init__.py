@@ -1,0 +1,1 @@
+"""From data to a recipe, and recipes written well: proposals for a file, explained keys, order and form."""
