@@ -28,7 +28,7 @@ from engine.plan.flow import key_uses, require_consent, uses_of
 from engine.plan.graph import Plan
 from engine.plan.resources import Resources, gather, task_prompt
 from engine.plan.validate import Examined, examine
-from engine.rehearsal import Play, Rehearsal, Trial, attempt, rehearse
+from engine.rehearsal import Play, Rehearsal, Trial, attempt, prompt_problems, rehearse
 from engine.report.files import ReportFiles, write_report
 from engine.review import Desk, reviewer_name, reviews_of
 from engine.run.begin import begin, fetch_missing
@@ -115,6 +115,14 @@ class Project:
         """Every problem of the recipe, its prompts and its data, warnings included, and the rows that were read."""
         return self.known or examine(self.loaded)
 
+    @cached_property
+    def problems(self) -> list[Problem]:
+        """Every problem of the recipe and of what it leads to, warnings included; its own prompts are tried out."""
+        found = self.examined.problems
+        if any(problem.level == "error" for problem in found):
+            return found
+        return [*found, *prompt_problems(*self._compiled, self.state)]
+
     def with_rows_of(self, other: Project) -> Project:
         """Return the project with the rows that another one has read, where both recipes take the same ones.
 
@@ -133,10 +141,9 @@ class Project:
 
     def validate(self) -> list[Problem]:
         """Return the warnings; raises RecipeError where there is an error, with every problem."""
-        problems = self.examined.problems
-        if any(problem.level == "error" for problem in problems):
-            raise RecipeError(problems)
-        return problems
+        if any(problem.level == "error" for problem in self.problems):
+            raise RecipeError(self.problems)
+        return self.problems
 
     @cached_property
     def profile(self) -> DataProfile:

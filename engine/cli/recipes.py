@@ -86,7 +86,7 @@ def show_validation(recipe: str, assignments: Sequence[str], *, as_json: bool = 
 
 def _print_problems(recipe: str, values: Mapping[str, str]) -> None:
     try:
-        problems = Project.open(recipe, vars=values).examined.problems
+        problems = Project.open(recipe, vars=values).problems
     except RecipeError as error:
         problems = error.problems
     for problem in problems:

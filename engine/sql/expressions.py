@@ -370,7 +370,11 @@ def fault_of(error: duckdb.Error) -> Fault:
         return Fault(f"'{match[1]}' does not take values of type {match[2]}", hint)
     if (match := _UNLIKE.search(complaint)) and (fault := _text_and_number(match[1], match[2])):
         return fault
-    hint = "use try_cast(… as …) where a value may not convert" if "onver" in complaint else ""
+    hint = (
+        "use try_cast(… as …) where a value may not convert"
+        if "onver" in complaint
+        else "docs/sql.md has expressions that work, to begin from"
+    )
     if "GROUP BY" in complaint:
         complaint, hint = (
             "a column stands outside of an aggregate",

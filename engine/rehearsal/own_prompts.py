@@ -1,0 +1,61 @@
+"""A recipe's own prompts, each rendered once as its stage would, so that faults show before anything is run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+from pathlib import Path
+
+from engine.errors import EngineError, Problem, RecipeError
+from engine.plan.graph import Plan
+from engine.plan.resources import Resources
+from engine.rehearsal.rehearse import ASKING, Play, rehearse
+from engine.rehearsal.replies import none_usable
+from engine.spec.package_data import is_ours
+from engine.stages.outputs import Loaded
+from engine.stages.task_view import PromptedTask, StudentPrompts
+
+
+def prompt_problems(plan: Plan, resources: Resources, state: Path) -> list[Problem]:
+    """Return what is wrong with the prompts that come with a recipe, each told once; the engine's own are not tried."""
+    return list(dict.fromkeys(_problems(plan, resources, state)))
+
+
+def _problems(plan: Plan, resources: Resources, state: Path) -> Iterator[Problem]:
+    tried = {
+        file.path for operator in resources.operators.values() for file in operator.prompts.values()
+    }
+    own = {
+        name
+        for name, prompt in resources.prompts.items()
+        # Those of operators are tried where operators are checked.
+        if not is_ours(prompt.path) and prompt.path not in tried
+    }
+    yield from _students(plan, resources, state, own)
+    for stage in ASKING:
+        node = next((node for node in plan.nodes.values() if node.stage == stage), None)
+        if node is None or own.isdisjoint(node.prompts):
+            continue
+        try:
+            rehearse(plan, resources, stage, state)
+        except RecipeError as error:
+            yield from error.problems
+        except EngineError:
+            # A stage that asks nobody in this recipe, or has nothing to ask about: its prompt is not rendered.
+            continue
+
+
+def _students(plan: Plan, resources: Resources, state: Path, own: Set[str]) -> Iterator[Problem]:
+    """Yield what is wrong with the student's prompts, each rendered for a training row."""
+    params = (node.params for node in plan.nodes.values())
+    prompted = {p.prompt: p for p in params if isinstance(p, PromptedTask) and p.prompt in own}
+    load = next((node for node in plan.nodes.values() if node.stage == "load"), None)
+    if not prompted or load is None:
+        return
+    loaded, _ = Play(plan, resources, state, None).play(load, load.params, none_usable)
+    assert isinstance(loaded, Loaded)
+    for name, task in prompted.items():
+        try:
+            for row in loaded.train[:1]:
+                StudentPrompts(task, resources.prompts[name], loaded.examples)(row)
+        except RecipeError as error:
+            yield from error.problems

@@ -1,0 +1,1 @@
+"""Broken and hostile repositories of recipes: each ends with one clear message, and changes nothing."""
