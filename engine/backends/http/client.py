@@ -397,7 +397,7 @@ class Client:
             return
         state.tries = []
         if reply.error in CUT:
-            state.length.wanted *= 2
+            state.length.double()
         elif exchange.kind == "reply":
             turns = state.writer.turns(state.request)
             state.turns = (*turns, *correction(exchange.text, reply.detail))

@@ -33,8 +33,9 @@ class ServerModel:
     def __init__(self, ref: ModelRef, settings: ServerSettings, protocol: ChatProtocol) -> None:
         """Take the model's name, the settings, and what the server speaks."""
         self._ref, self._settings, self._protocol = ref, settings, protocol
-        count = partial(prompt_tokens, tokenizer=settings.tokenizer, folder=ref.path)
-        limits = ReplyLimits(settings.max_reply, settings.context, count)
+        name = settings.tokenizer
+        count = name and partial(prompt_tokens, tokenizer=name, folder=ref.path)
+        limits = ReplyLimits(settings.max_reply, settings.context, count or None)
         self._quirks = Quirks(protocol.quirks, settings.quirks(), limits)
         self._writer: BodyWriter | None = None
         """In the mode that was detected, or is set."""

@@ -19,6 +19,8 @@ SMALL = 1024
 CHARACTERS_PER_TOKEN = 4.0
 _MARGIN = 32
 """Tokens that an estimated prompt may have more, for what a chat template writes around it."""
+_MOST_RATIO = 2.0
+"""Times that a server may count more, or fewer, than is estimated: too few cost a refusal, too many a reply."""
 
 
 @dataclass(slots=True)
@@ -31,11 +33,20 @@ class ReplyLength:
     """As many as a refusal of the server left it."""
     sent: int = 0
     """As many as it asked for, the last time."""
+    is_estimated: bool = False
+    """Whether an estimate of the prompt kept them few."""
+    insists: bool = False
+    """Whether a reply was cut: an estimate keeps it no shorter any more, the server must say so."""
 
     @property
     def limited(self) -> bool:
-        """Whether it asked for fewer than it wants: asking for more is no use."""
-        return self.sent < self.wanted
+        """Whether it asked for fewer than it wants, and asking for more is no use."""
+        return self.sent < self.wanted and not self.is_estimated
+
+    def double(self) -> None:
+        """Ask for twice as many, after a reply that was cut."""
+        self.wanted *= 2
+        self.insists = True
 
 
 def first_length(request: Request) -> ReplyLength:
@@ -62,10 +73,14 @@ class ReplyLimits:
         self,
         most: int | None = None,
         context: int | None = None,
-        count: Callable[[Sequence[Message]], int] = estimated,
+        count: Callable[[Sequence[Message]], int] | None = None,
     ) -> None:
-        """Take what settings say, in tokens: of a reply, of prompt and reply together; and what counts a prompt's."""
-        self._most, self._context, self._count = most, context, count
+        """Take what settings say, in tokens: of a reply, of prompt and reply together; and what counts a prompt's.
+
+        Without that they are estimated.
+        """
+        self._most, self._context = most, context
+        self._count, self._estimates = count or estimated, count is None
         self._learned: dict[str, str] = {}
         self._ratio, self._measured = 1.0, 0
 
@@ -77,14 +92,16 @@ class ReplyLimits:
     def ask(self, length: ReplyLength, turns: Sequence[Message]) -> int:
         """Return how many tokens to ask for, and note it.
 
-        Where it is only an estimate that a prompt leaves less than the least, the least is asked for: the server knows.
+        Where a prompt seems to leave less than the least, the least is asked for: the server knows.
         """
         tokens = length.wanted if self._most is None else min(length.wanted, self._most)
         if length.room is not None:
             tokens = min(tokens, length.room)
         elif self._context is not None:
-            room = reply_room(self._counted(turns), tokens, self._context)
-            tokens = max(room, min(tokens, LEAST))
+            prompt = 0 if length.insists and self._estimates else self._counted(turns)
+            room = max(reply_room(prompt, tokens, self._context), min(tokens, LEAST))
+            length.is_estimated = self._estimates and room < tokens
+            tokens = room
         length.sent = tokens
         return tokens
 
@@ -102,8 +119,7 @@ class ReplyLimits:
             return self._learn_context(refused, refused.context, length, turns)
         if self._most is not None and self._most < length.sent:
             return True  # learned while this request was on its way
-        most = length.sent // 2 if refused.most is None else refused.most
-        most = max(most, LEAST) if refused.most is None else most
+        most = max(length.sent // 2, LEAST) if refused.most is None else refused.most
         if not LEAST <= most < length.sent:
             return False
         if refused.is_both:
@@ -120,12 +136,12 @@ class ReplyLimits:
         prompt = refused.prompt
         if refused.total is not None:
             prompt = refused.total - length.sent
-        room = context - (self._counted(turns) + _MARGIN if prompt is None else prompt)
+        room = context - (self._counted(turns) if prompt is None else prompt)
         if prompt is None and room >= length.sent:
             room = max(length.sent // 2, LEAST)
         if not LEAST <= room < length.sent:
             return False
-        length.room = room
+        length.room, length.is_estimated = room, False
         if prompt is not None:
             self._measure(prompt, turns)
         if self._context is None or context < self._context:
@@ -136,10 +152,11 @@ class ReplyLimits:
         return True
 
     def _measure(self, prompt: int, turns: Sequence[Message]) -> None:
-        """Compare an estimate with what the server counts; the longest prompt tells best."""
+        """Compare a count with the server's; the longest prompt tells best, and a short one may be all template."""
         counted = self._count(turns)
         if counted > self._measured:
-            self._ratio, self._measured = prompt / counted, counted
+            self._ratio = min(max(prompt / counted, 1 / _MOST_RATIO), _MOST_RATIO)
+            self._measured = counted
 
     def _counted(self, turns: Sequence[Message]) -> int:
-        return math.ceil(self._count(turns) * self._ratio)
+        return math.ceil(self._count(turns) * self._ratio) + (_MARGIN if self._estimates else 0)

@@ -11,11 +11,11 @@ _MOST_READ = 2000
 """Characters of a refusal that are read."""
 _STATUS = frozenset({400, 413, 416, 422, 500})
 _BUSY, _NO_CREDIT = 429, 402
-_LIMIT = r"max_(?:completion_|output_|new_)?tokens|maxOutputTokens"
+_LIMIT = r"(?:max_(?:completion_|output_|new_)?tokens|maxOutputTokens)"
 _ABOUT_LIMIT = re.compile(
     rf"{_LIMIT}|max(?:imum)? (?:new |output |completion )?tokens|(?:completion|output) tokens", re.I
 )
-_ABOUT_LENGTH = re.compile(rf"{_LIMIT}|token|^messages$|^prompt$|^inputs?\b|^contents$", re.I)
+_ABOUT_LENGTH = re.compile(rf"{_LIMIT}|token|^messages$|^prompt$|^input|^contents$", re.I)
 """Parameters that a refusal names where it is about a length; another one that it names is what it is about."""
 _UNKNOWN = re.compile(
     r"unsupported param|extra (?:inputs|fields)|not (?:supported|permitted|allowed)|"
@@ -25,7 +25,7 @@ _UNKNOWN = re.compile(
 """The limit's name is refused, not its size."""
 _TOO_MUCH = re.compile(
     r"too (?:large|big|high|long|many)|exceed|at most|less than|greater than the max|above|out of range|maximum|"
-    r"over the limit|upper limit",
+    r"over the limit|upper limit|limited",
     re.I,
 )
 _BOTH = re.compile(
@@ -42,6 +42,10 @@ def _number(name: str, before: str = "") -> str:
 _CONTEXT_IS = (
     rf"context (?:length|window|size|limit)(?: is| of|:)?(?: only| at most)? {_number('context')}"
 )
+_OF_A_MINUTE = re.compile(
+    rf"request too large.{{0,200}}?\blimit {_number('context')}, requested {_number('total')}", re.I
+)
+"""OpenAI and Groq, of the tokens of a minute, of which a reply takes as many as it asks for."""
 _FORMS = tuple(
     re.compile(form, re.I)
     for form in (
@@ -59,8 +63,6 @@ _FORMS = tuple(
         r"from the (?:input|messages|prompt))",
         rf"{_CONTEXT_IS}.{{0,80}}?(?:messages|prompt|input)"
         rf" (?:resulted in|are|is|has|have|contains?) {_number('prompt')} tokens",
-        # OpenAI and Groq, of the tokens of a minute, of which a reply takes as many as it asks for.
-        rf"request too large.{{0,200}}?\blimit {_number('context')}, requested {_number('total')}",
         _CONTEXT_IS,
     )
 )
@@ -72,7 +74,8 @@ _MOST_FORMS = tuple(
         rf"range[^\[]{{0,60}}\[ *\d+ *, *{_number('most')} *\]",
         rf"range[^\[]{{0,60}}\[ *\d+ *, *{_number('beyond')} *\)",
         rf"at most {_number('most')} (?:completion |output )?tokens",
-        rf"(?:{_LIMIT}):? \d+ > {_number('most')}",
+        rf"{_LIMIT}:? \d+ > {_number('most')}",
+        rf"{_LIMIT}`? > {_number('most')} must",
         rf"(?:less|lower|smaller|fewer) than or equal(?: to)? `?{_number('most')}",
         rf"(?:<=|no more than|not exceed|at most|up to|limit of|limit is|maximum(?: value)?(?: of| is|:)|"
         rf"max(?:imum)? allowed(?: is|:)?|between \d+ and|from \d+ to) `?{_number('most')}",
@@ -106,12 +109,12 @@ def refused_length(exchange: Exchange) -> RefusedLength | None:
         afforded = _AFFORDED.search(said)
         return afforded and _numbers(afforded)
     if status == _BUSY:
-        found = _FORMS[-2].search(said)
-        return found and _numbers(found)
+        too_large = _OF_A_MINUTE.search(said)
+        return too_large and _numbers(too_large)
     heads = complaint.heads
     if status not in _STATUS or (heads and not any(map(_ABOUT_LENGTH.search, heads))):
         return None
-    for form in _FORMS:
+    for form in (_OF_A_MINUTE, *_FORMS):
         if found := form.search(said):
             return _numbers(found)
     is_both = bool(_BOTH.search(said)) or "context_length_exceeded" in complaint.codes
@@ -119,7 +122,8 @@ def refused_length(exchange: Exchange) -> RefusedLength | None:
         return RefusedLength(is_both=True) if is_both else None
     for form in _MOST_FORMS:
         if found := form.search(said):
-            return _numbers(found)
+            numbers = _numbers(found)
+            return RefusedLength(context=numbers.most) if is_both else numbers
     if _UNKNOWN.search(said) or "unsupported_parameter" in complaint.codes:
         return None
     return RefusedLength(is_both=is_both) if is_both or _TOO_MUCH.search(said) else None
