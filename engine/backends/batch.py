@@ -43,7 +43,7 @@ class BatchSettings(Settings):
     token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """Name of the token limit: hosted models that reason want `max_completion_tokens`."""
     max_reply: Count | None = Field(default=None, ge=256)
-    """Most tokens that a reply is asked for; learned from the results of the first file when left out."""
+    """Most tokens that a reply is asked for; when left out, the next file asks for what the service says it gives."""
     seed: bool = True
     """Whether sampled requests carry a seed, which some services refuse."""
     attempts: int = Field(default=3, ge=1, le=20)
