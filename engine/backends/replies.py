@@ -29,7 +29,7 @@ LEAST = 256
 """Tokens for a reply below which it is not worth asking, where it may need more."""
 _NO_MORE = (
     "and no more can be had here: take a pack that asks for less in one call (`models.teacher.pack`, "
-    "`models.judge.pack`), or a model with longer replies"
+    "`models.judge.pack`), a model with longer replies, or more of `max_reply` or `context` where they are set"
 )
 
 
