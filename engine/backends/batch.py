@@ -16,11 +16,16 @@ from pydantic import Field
 from engine.backends.entry import Backend, ModelRef, Settings
 from engine.backends.files.requests import BatchRequest, Header, custom_id, lines, sidecar
 from engine.backends.http.body import BodyWriter
+from engine.backends.http.complaint import complaint_of
+from engine.backends.http.exchange import Exchange
+from engine.backends.http.lengths.limits import ReplyLength, ReplyLimits
+from engine.backends.http.lengths.refusals import refused_length
 from engine.backends.http.quirks import Quirks
 from engine.backends.http.settings import Price
 from engine.backends.openai import NEWER_LIMIT, NO_SEED, PROTOCOL, ModeName
 from engine.backends.protocol import Completion, Message, PendingRequest
 from engine.backends.replies import CUT, correction
+from engine.bounds import Count
 from engine.errors import BackendError
 from engine.system.files import replacing
 
@@ -37,6 +42,8 @@ class BatchSettings(Settings):
     """
     token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """Name of the token limit: hosted models that reason want `max_completion_tokens`."""
+    max_reply: Count | None = Field(default=None, ge=256)
+    """Most tokens that a reply is asked for; when left out, the next file asks for what the service says it gives."""
     seed: bool = True
     """Whether sampled requests carry a seed, which some services refuse."""
     attempts: int = Field(default=3, ge=1, le=20)
@@ -77,7 +84,12 @@ class BatchFile:
             requests=len(outstanding),
             price=self._settings.price,
         )
-        asked = [self._asked(pending, header) for pending in outstanding]
+        limits = ReplyLimits(self._settings.max_reply)
+        lengths = [self._length(pending, limits) for pending in outstanding]
+        asked = [
+            self._asked(pending, header, limits, length)
+            for pending, length in zip(outstanding, lengths, strict=True)
+        ]
         try:
             _write(file, map(self._line, asked))
             _write(sidecar(file), lines(header, asked))
@@ -87,17 +99,34 @@ class BatchFile:
                 "free some space or make the folder writable, then run again: nothing was asked",
             ) from error
 
-    def _asked(self, pending: PendingRequest, header: Header) -> BatchRequest:
+    def _turns(self, pending: PendingRequest) -> tuple[Message, ...]:
+        return (*self._writer.turns(pending.request), *_correction(pending.failed))
+
+    def _length(self, pending: PendingRequest, limits: ReplyLimits) -> ReplyLength:
+        """Return how long a reply to ask for; what the service refused before is learned."""
+        turns = self._turns(pending)
         cut = sum(reply.error in CUT for reply in pending.failed)
+        # Twice as much after each reply that was cut.
+        length = ReplyLength(pending.request.max_tokens * 2**cut)
+        for reply in pending.failed:
+            limits.ask(length, turns)
+            if (refused := refused_length(_refusal(reply))) is not None:
+                limits.learn(refused, length, turns)
+        return length
+
+    def _asked(
+        self, pending: PendingRequest, header: Header, limits: ReplyLimits, length: ReplyLength
+    ) -> BatchRequest:
+        turns = self._turns(pending)
         return BatchRequest(
             custom_id=custom_id(pending),
             node=pending.node,
             role=pending.role,
             request=pending.request,
             number=pending.number,
-            sent=(*self._writer.turns(pending.request), *_correction(pending.failed)),
-            # Twice as much after each reply that was cut.
-            max_tokens=pending.request.max_tokens * 2**cut,
+            sent=turns,
+            max_tokens=limits.ask(length, turns),
+            limited=length.limited,
             header=header,
         )
 
@@ -112,6 +141,12 @@ class BatchFile:
             },
             option=orjson.OPT_APPEND_NEWLINE,
         )
+
+
+def _refusal(reply: Completion) -> Exchange:
+    """Return what a failed reply says, as the refusal that it may have been."""
+    said = reply.detail if reply.error in {"bad_request", "too_long"} else ""
+    return Exchange("bad_request", status=400, detail=said, complaint=complaint_of(said.encode()))
 
 
 def _correction(replies: Sequence[Completion]) -> tuple[Message, ...]:

@@ -18,7 +18,7 @@ from engine.backends.entry import Backend, Extra, ModelRef, Settings
 from engine.backends.local import chat_templates, grammar
 from engine.backends.local.chat import Inert, marks, rendered
 from engine.backends.protocol import Completion, Message, Request, Reserve, Usage, always
-from engine.backends.replies import completion, does_not_fit, failed, read
+from engine.backends.replies import completion, does_not_fit, failed, read, reply_room
 from engine.bounds import Count
 from engine.errors import BackendError, ModelError, reason_of
 from engine.turns.tools import mapped, texts_in
@@ -184,11 +184,12 @@ def _complete(loaded: _Loaded, request: Request) -> Completion:
             request, failed("too_long", detail), method=grammar.METHOD, usage=Usage(len(prompt), 0)
         )
     began = time.perf_counter()
-    tokens, ended = _generate(loaded, request, prompt)
+    most = reply_room(len(prompt), request.max_tokens, loaded.context)
+    tokens, ended = _generate(loaded, request, prompt, most)
     text = loaded.llama.detokenize(tokens).decode("utf-8", "replace")
     return completion(
         request,
-        read(request, text, 0 if ended else request.max_tokens),
+        read(request, text, 0 if ended else most, limited=most < request.max_tokens),
         text=text,
         finish="stop" if ended else "length",
         usage=Usage(len(prompt), len(tokens) + ended),
@@ -197,8 +198,10 @@ def _complete(loaded: _Loaded, request: Request) -> Completion:
     )
 
 
-def _generate(loaded: _Loaded, request: Request, prompt: list[int]) -> tuple[list[int], bool]:
-    """Return the tokens generated, without the one that ends the turn, and whether it was there."""
+def _generate(
+    loaded: _Loaded, request: Request, prompt: list[int], most: int
+) -> tuple[list[int], bool]:
+    """Return the tokens generated, `most` of them, without the one that ends the turn, and whether it was there."""
     llama = loaded.llama
     llama.reset()
     llama.set_seed(int(request.id[:7], 16))
@@ -214,7 +217,7 @@ def _generate(loaded: _Loaded, request: Request, prompt: list[int]) -> tuple[lis
         if loaded.over(token):
             return tokens, True
         tokens.append(token)
-        if len(tokens) == request.max_tokens:
+        if len(tokens) == most:
             break
     return tokens, False
 

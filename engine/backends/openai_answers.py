@@ -55,6 +55,8 @@ _CONTEXT = re.compile(
     r"context.{0,20}(length|window|size)|maximum.{0,30}tokens|too (long|many tokens)|tokens.{0,40}must be <=",
     re.I,
 )
+_TOO_LARGE = re.compile(r"request too large", re.I)
+"""One request asks for more tokens than a minute has: waiting is no use."""
 _SCHEMA = re.compile(
     r"response_format|json_schema|structured|guided|grammar|schema|additionalProperties", re.I
 )
@@ -201,7 +203,9 @@ def _failure(status: int, headers: Mapping[str, str], body: bytes) -> Exchange:
 def _kind(status: int, complaint: Complaint) -> Kind:
     coded = [kind for code, kind in _CODES.items() if code in complaint.codes]
     if status == 429:
-        return "quota" if "quota" in coded else "rate_limit"
+        if "quota" in coded:
+            return "quota"
+        return "too_long" if _TOO_LARGE.search(complaint.words) else "rate_limit"
     if status == 500 and ("response_format" in complaint.words or complaint.heads & _STRUCTURE):
         # llama-cpp-python's server says so of a way it does not know; the next attempt would hear the same.
         return "schema_refused"

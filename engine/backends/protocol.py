@@ -51,6 +51,8 @@ class Request:
     """Identity of the model (weights digest, or provider + name + revision)."""
     attempt: int = 0
     """Distinguishes repeated askings of the same thing: sample number and retry number."""
+    thinking_tokens: int = field(default=0, compare=False)
+    """Those of `max_tokens` that are for thinking."""
     id: str = field(init=False)
 
     def __post_init__(self) -> None:

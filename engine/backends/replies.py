@@ -25,9 +25,21 @@ THINKING = "thinking"
 """The error of a reply that ended in the model's thinking."""
 CUT = frozenset({"length", THINKING})
 """The errors of replies that used up their tokens: more of them may help."""
+LEAST = 256
+"""Tokens for a reply below which it is not worth asking, where it may need more."""
+_NO_MORE = (
+    "and no more can be had here: take a pack that asks for less in one call (`models.teacher.pack`, "
+    "`models.judge.pack`), a model with longer replies, or more of `max_reply` or `context` where they are set"
+)
 
 
-def read(request: Request, text: str, cut: int = 0, reasoning: int | None = None) -> Reply:
+def read(
+    request: Request,
+    text: str,
+    cut: int = 0,
+    reasoning: int | None = None,
+    limited: bool = False,
+) -> Reply:
     """Return a reply read strictly against what was asked for.
 
     Args:
@@ -36,13 +48,14 @@ def read(request: Request, text: str, cut: int = 0, reasoning: int | None = None
         cut: Tokens after which it was cut; 0 for one that came to its end. What cannot be used for that reason is a
             `length`, or `thinking` where the model was not done with it.
         reasoning: Tokens of hidden reasoning among them; None where that is not told.
+        limited: Whether more tokens could not be asked for.
     """
     reply = read_reply(text, request.schema)
     if reply.error is None:
         return reply
     if cut_in_thought(text, cut, reasoning):
-        return failed(THINKING, _cut_in_thought(cut, reasoning))
-    return failed("length", _cut_at(cut)) if cut else reply
+        return failed(THINKING, _cut_in_thought(cut, reasoning, limited))
+    return failed("length", _cut_at(cut, limited)) if cut else reply
 
 
 def cut_in_thought(text: str, cut: int, reasoning: int | None = None) -> bool:
@@ -53,17 +66,25 @@ def cut_in_thought(text: str, cut: int, reasoning: int | None = None) -> bool:
     return only_thinks(text) or (cut > 0 and (not text.strip() or 2 * (reasoning or 0) >= cut))
 
 
-def _cut_in_thought(cut: int, reasoning: int | None) -> str:
+def _cut_in_thought(cut: int, reasoning: int | None, limited: bool) -> str:
     where = f"after max_tokens ({cut}) " if cut else ""
     spent = f", {reasoning} of them hidden reasoning" if cut and reasoning else ""
+    said = f"cut {where}in the model's thinking{spent}"
+    if cut and limited:
+        return f"{said}, {_NO_MORE}"
     return (
-        f"cut {where}in the model's thinking{spent}: raise models.teacher.thinking_tokens "
-        "(models.judge.thinking_tokens for the judge)"
+        f"{said}: raise models.teacher.thinking_tokens (models.judge.thinking_tokens for the judge)"
     )
 
 
-def _cut_at(max_tokens: int) -> str:
-    return f"cut after max_tokens ({max_tokens}) before its JSON closed"
+def _cut_at(max_tokens: int, limited: bool) -> str:
+    more = f", {_NO_MORE}" if limited else ""
+    return f"cut after max_tokens ({max_tokens}) before its JSON closed{more}"
+
+
+def reply_room(tokens: int, max_tokens: int, context: int | None) -> int:
+    """Return how many tokens a reply may have: as many as it wants, or as a prompt of so many tokens leaves it."""
+    return max_tokens if context is None else min(max_tokens, context - tokens)
 
 
 def does_not_fit(
@@ -71,18 +92,21 @@ def does_not_fit(
 ) -> str:
     """Return why a prompt of so many tokens cannot be answered; empty where it can.
 
+    A reply with less room than it wants is cut at worst; one needs the least, or all of a small limit.
+
     Args:
         tokens: Of the prompt.
-        max_tokens: For the reply.
+        max_tokens: As many as the reply may need.
         context: Tokens of both together that the model takes; None where that is not known.
         about: Stands before the number where it is an estimate.
         setting: The setting that gives the backend its context length; empty where there is none.
     """
-    if context is None or tokens + max_tokens <= context:
+    least = min(max_tokens, LEAST)
+    if reply_room(tokens, max_tokens, context) >= least:
         return ""
     more = f", or raise `{setting}` if the model takes more" if setting else ""
     return (
-        f"{about}{tokens:,} tokens of prompt and {max_tokens:,} for the reply do not fit into a context of "
+        f"{about}{tokens:,} tokens of prompt and {least:,} for the reply do not fit into a context of "
         f"{context:,}: shorten the prompt or the row{more}"
     )
 

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from engine.backends.entry import Backend, ModelRef, Settings
 from engine.backends.local import generation, greedy, label_tree, weights
+from engine.backends.local.batching import room_in_steps
 from engine.backends.local.chat import decode, encode_prompt, encode_text, turn_end
 from engine.backends.local.weights import Loaded
 from engine.backends.protocol import (
@@ -142,18 +143,23 @@ class LocalStudent:
         fitting = [row for row, turn in enumerate(turns) if not turn.failure]
         if progress is not None and len(fitting) < len(prompts):
             progress(len(prompts) - len(fitting))
+        by_room: dict[int, list[int]] = {}
+        for row in fitting:
+            room = room_in_steps(len(encoded[row]), max_tokens, loaded.context)
+            by_room.setdefault(room, []).append(row)
         with loaded.lock:
-            for batch in greedy.write(
-                loaded.model,
-                [encoded[row] for row in fitting],
-                generation.stop_tokens(loaded),
-                max_tokens,
-                self._base.batch_size,
-            ):
-                for place, tokens in batch:
-                    turns[fitting[place]] = Written(decode(loaded.tokenizer, tokens))
-                if progress is not None:
-                    progress(len(batch))
+            for room, rows in by_room.items():
+                for batch in greedy.write(
+                    loaded.model,
+                    [encoded[row] for row in rows],
+                    generation.stop_tokens(loaded),
+                    room,
+                    self._base.batch_size,
+                ):
+                    for place, tokens in batch:
+                        turns[rows[place]] = Written(decode(loaded.tokenizer, tokens))
+                    if progress is not None:
+                        progress(len(batch))
         return turns
 
     def _complete(

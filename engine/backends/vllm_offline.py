@@ -141,7 +141,7 @@ def _run_batch(llm: Any, batch: Sequence[Prompted]) -> list[Completion]:
     try:
         outputs = llm.generate(
             [{"prompt_token_ids": list(row.tokens)} for row in batch],
-            [_sampling(row.request) for row in batch],
+            [_sampling(row) for row in batch],
             use_tqdm=False,
         )
     except (VLLMValidationError, ValueError) as problem:  # vLLM refuses before it computes anything
@@ -156,15 +156,16 @@ def _run_batch(llm: Any, batch: Sequence[Prompted]) -> list[Completion]:
     ]
 
 
-def _sampling(request: Request) -> Any:
+def _sampling(row: Prompted) -> Any:
     from vllm import SamplingParams
 
+    request = row.request
     sampling: Mapping[str, Any] = {"temperature": 0.0}
     if request.temperature > 0:
         seed = int(request.id[:7], 16)
         sampling = {"temperature": request.temperature, "top_k": TOP_K, "seed": seed}
     constraint = None if request.schema is None else _constraint(request.schema)
-    return SamplingParams(max_tokens=request.max_tokens, structured_outputs=constraint, **sampling)
+    return SamplingParams(max_tokens=row.max_tokens, structured_outputs=constraint, **sampling)
 
 
 def _constraint(schema: Mapping[str, Any]) -> Any:
@@ -184,7 +185,7 @@ def _completion(row: Prompted, output: Any, seconds: float) -> Completion:
     cut = output.finish_reason == "length"
     return completion(
         row.request,
-        read(row.request, output.text, row.request.max_tokens if cut else 0),
+        read(row.request, output.text, row.max_tokens if cut else 0, limited=row.limited),
         text=output.text,
         finish="length" if cut else "stop",
         usage=Usage(len(row.tokens), len(output.token_ids)),

@@ -58,8 +58,10 @@ class RoleModel:
     ) -> Request:
         """Build one request; its token limit is what the schema's bounds need, and the room to think."""
         messages = tuple(Message(role, text) for role, text in prompt.render(variables))
-        limit = token_limit(schema) + self.thinking_tokens
-        return Request(messages, schema, limit, temperature, self.identity)
+        limit, thinking = token_limit(schema) + self.thinking_tokens, self.thinking_tokens
+        return Request(
+            messages, schema, limit, temperature, self.identity, thinking_tokens=thinking
+        )
 
 
 @dataclass(frozen=True, slots=True)

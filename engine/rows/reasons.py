@@ -41,7 +41,7 @@ REPLIES: Mapping[ReplyError, str] = {
     "thinking": "The model spent its tokens on thinking: raise `thinking_tokens`.",
     "refusal": "The model refused, or a content filter stopped it.",
     "empty": "The answer holds no text.",
-    "too_long": "Prompt and reply do not fit into the model's context: shorten the prompt, or raise `context`.",
+    "too_long": "The prompt leaves no room for a reply in the model's context: shorten the prompt, or raise `context`.",
     "bad_body": "The server's answer does not follow its protocol.",
     "truncated_body": "The server's answer broke off.",
     "too_large": "The server's answer is larger than any reply can be.",

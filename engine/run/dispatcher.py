@@ -164,8 +164,10 @@ class Dispatcher:
         cut = next((done for done in group if done.error == THINKING), None)
         if cut is not None and (key := f"{role} thinks") not in self._warned:
             self._warned.add(key)
+            what, raising, _ = cut.detail.partition(": raise")
+            advice = f"raise models.{role}.thinking_tokens " if raising else ""
             self._reporter.warn(
-                f"a reply of the {role} was {cut.detail.partition(':')[0]}: raise models.{role}.thinking_tokens "
+                f"a reply of the {role} was {what}: {advice}"
                 f"(`pada sql \"SELECT * FROM llm_call WHERE error = '{THINKING}'\"` shows all such calls)"
             )
 

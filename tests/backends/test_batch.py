@@ -1,5 +1,6 @@
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -258,6 +259,33 @@ def test_tokens_server_and_money_are_kept(tmp_path: Path) -> None:
     assert done.server == "oracle-7 fp"
     assert done.cost == pytest.approx((600 * 1.0 + 400 * 0.5 + 100 * 10.0) / 1e6)
     assert completion_of(read_asked(file)[0], answer._replace(by_hand=True)).cost is None
+
+
+LONG = "max_tokens is too large: 5000. This model supports at most 4096 completion tokens"
+
+
+def asking(*before: Completion) -> PendingRequest:
+    return PendingRequest("n", "teacher", replace(request(), max_tokens=5000), before)
+
+
+@pytest.mark.parametrize(
+    "body", [LONG, json.dumps({"error": {"message": LONG, "param": "max_tokens"}})]
+)
+def test_the_next_file_asks_for_no_longer_replies_than_the_service_gives(
+    tmp_path: Path, body: str
+) -> None:
+    refused = failed("bad_request", detail=body)
+    _, lines = write_batch(tmp_path, asking(), asking(refused), max_reply=None)
+    assert [line["body"]["max_tokens"] for line in lines] == [4096, 4096]
+
+
+def test_a_reply_cut_at_the_most_that_is_asked_for_is_final(tmp_path: Path) -> None:
+    file, lines = write_batch(tmp_path, asking(), asking(failed("length")), max_reply=4096)
+    assert [line["body"]["max_tokens"] for line in lines] == [4096, 4096]
+    [cut] = read_results(results(tmp_path / "r.jsonl", answered(said('{"colour": "re', "length"))))
+    done = completion_of(read_asked(file)[0], cut)
+    assert (done.error, done.final) == ("length", True)
+    assert "no more can be had" in done.detail
 
 
 def test_the_last_attempt_is_final(tmp_path: Path) -> None:

@@ -170,11 +170,13 @@ def test_control_tokens_of_the_vocabulary_are_text_in_a_row(gguf: Path) -> None:
 
 @pytest.mark.servers
 def test_what_does_not_fit_is_said_and_not_asked(gguf: Path) -> None:
-    model = opened(gguf, context=256)
-    long, cut = request("word " * 400), request("Fine.", max_tokens=7)
-    found = came(model, [long, cut])
+    model = opened(gguf, context=512)
+    long, cut = request("word " * 800), request("Fine.", max_tokens=7)
+    wide = request("Fine.", max_tokens=35_081)
+    found = came(model, [long, cut, wide])
+    assert found[wide.id].error is None, "its reply gets what the prompt leaves"
     assert found[long.id].error == "too_long"
-    assert "a context of 256" in found[long.id].detail
+    assert "a context of 512" in found[long.id].detail
     assert found[long.id].usage.completion_tokens == 0
     assert (found[cut.id].error, found[cut.id].usage.completion_tokens) == ("length", 7)
 

@@ -135,6 +135,15 @@ def test_what_does_not_fit_is_said_with_its_numbers() -> None:
     assert "a context of 1,100" in said
     assert "`context`" in said
     assert "`" not in does_not_fit(91, 10, 100, setting="")
+    assert does_not_fit(1000, 35_081, 4096) == "", "a shorter reply may do"
+    assert "and 256 for the reply" in does_not_fit(3841, 35_081, 4096)
+
+
+def test_a_reply_that_was_cut_at_the_most_there_is_says_what_else_to_do() -> None:
+    assert "models.teacher.pack" in read(REQUEST, "{", 3000, limited=True).detail
+    assert "models.teacher.pack" not in read(REQUEST, "{", 3000).detail
+    assert "raise" in read(REQUEST, "", 3000).detail
+    assert "raise" not in read(REQUEST, "", 3000, limited=True).detail
 
 
 def test_every_number_of_a_reply_is_a_column_of_the_ledger() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from engine import models
 from engine.backends import BACKENDS
+from engine.backends.local.batching import encode
 from engine.backends.protocol import Completion, Generator, Message, Request
 from engine.errors import BackendError, ModelError
 from tests.backends.tiny import write_model
@@ -174,6 +175,15 @@ def test_every_kind_of_failure_is_said(folder: Path) -> None:
     assert found[long.id].usage.completion_tokens == 0
     assert found[right.id].value == json.loads(FITTING)
     assert [len(batch) for batch in batches] == [3]
+
+
+def test_a_reply_gets_what_its_prompt_leaves_in_steps_that_share_batches() -> None:
+    asked = [request("red " * words, max_tokens=5000) for words in (100, 130, 800)]
+    encoded = encode(asked, lambda turns: tuple(range(len(turns[-1].content) // 4)), 1000, "m")
+    assert [row.max_tokens for row in encoded.fitting] == [768, 768]
+    assert all(row.limited for row in encoded.fitting)
+    (refused,) = encoded.refused
+    assert "and 256 for the reply do not fit into a context of 1,000" in refused.detail
 
 
 @pytest.mark.usefixtures("stand_in")

@@ -15,6 +15,7 @@ import socket
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
@@ -66,6 +67,8 @@ class Behaviour:
     """What it answers where plain text is asked for, drawn by the messages; empty tells prose."""
     context: int | None = None
     """Tokens of prompt and reply together that it takes."""
+    refuses_length: Callable[[int, int], tuple[int, Any] | None] = lambda prompt, reply: None
+    """From the tokens of a prompt, and those asked for its reply, to the status and body of a refusal, or None."""
     per_second: float | None = None
     """Replies that it gives in a second; what comes beyond meets 429 with `Retry-After`."""
     retry_after: float = 1.0
@@ -188,10 +191,15 @@ class Service:
         if entry.fault in ("drop", "hang"):
             await asyncio.sleep(behaviour.hang if entry.fault == "hang" else 0)
             return answers.dropped(request)
-        refused = self._refused(entry)
+        refused = self._refused_length(entry.body) or self._refused(entry)
         if refused is not None:
             return await self._finish(request, entry, refused, usable=False)
         return await self._give(request, entry)
+
+    def _refused_length(self, body: dict[str, Any]) -> web.Response | None:
+        reply = body.get("max_completion_tokens") or body.get("max_tokens") or 0
+        refused = self.behaviour.refuses_length(replies.prompt_tokens(body), int(reply))
+        return refused and web.json_response(refused[1], status=refused[0])
 
     def _limited(self, fault: str) -> web.Response:
         return answers.rate_limited(fault, self.behaviour.retry_after)

@@ -57,6 +57,8 @@ class BatchRequest:
     """What was written, where that is more than the request's own turns."""
     max_tokens: int
     """As written: more than the request's own after a reply that was cut."""
+    limited: bool
+    """Whether more would have been asked for, had the service taken it."""
     header: Header
 
 
@@ -90,6 +92,7 @@ def lines(header: Header, written: Sequence[BatchRequest]) -> Iterator[bytes]:
                 "attempt": request.attempt,
                 "sent": sent,
                 "sent_tokens": asked.max_tokens,
+                "limited": asked.limited,
             }
         )
         yield asked_line + b"\n"
@@ -156,7 +159,7 @@ def _request(file: Path, header: Header, entry: Mapping[str, Any]) -> BatchReque
         sent = request.messages if entry["sent"] is None else _messages(entry["sent"])
         batch_request = BatchRequest(
             entry["custom_id"], entry["node"], entry["role"], request,
-            entry["number"], sent, entry["sent_tokens"], header,
+            entry["number"], sent, entry["sent_tokens"], entry["limited"], header,
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise BackendError(f"{path} is damaged: {error!r}", _hint(path)) from error

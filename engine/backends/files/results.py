@@ -17,7 +17,7 @@ from engine.backends.files.requests import BatchRequest
 from engine.backends.http.exchange import SHOWN, Exchange, Kind
 from engine.backends.openai import PROTOCOL
 from engine.backends.protocol import Completion
-from engine.backends.replies import completion, failed, read
+from engine.backends.replies import CUT, completion, failed, read
 from engine.backends.structured import Reply
 from engine.errors import BackendError
 
@@ -117,6 +117,8 @@ def completion_of(asked: BatchRequest, answer: ResultLine) -> Completion:
     exchange, header = answer.exchange.to(asked.request), asked.header
     reply = _reply(asked, exchange)
     price = None if answer.by_hand else header.price
+    no_longer = reply.error in CUT and asked.limited
+    final = reply.error is None or no_longer or asked.number + 1 >= header.attempts
     return completion(
         asked.request,
         reply,
@@ -124,7 +126,7 @@ def completion_of(asked: BatchRequest, answer: ResultLine) -> Completion:
         finish=exchange.finish,
         usage=exchange.usage,
         method=f"batch:{BY_HAND if answer.by_hand else header.method}",
-        final=reply.error is None or asked.number + 1 >= header.attempts,
+        final=final,
         sent=asked.sent,
         cost=None if price is None else price.of(exchange.usage),
         server=exchange.server,
@@ -135,4 +137,5 @@ def _reply(asked: BatchRequest, exchange: Exchange) -> Reply:
     if exchange.kind != "reply":
         return failed(exchange.kind, exchange.detail)
     cut = asked.max_tokens if exchange.finish == "length" else 0
-    return read(asked.request, exchange.text, cut, exchange.usage.reasoning_tokens)
+    reasoning = exchange.usage.reasoning_tokens
+    return read(asked.request, exchange.text, cut, reasoning, asked.limited)

@@ -18,6 +18,7 @@ from engine.backends.http.body import BodyWriter
 from engine.backends.http.concurrency import CircuitBreaker, ConcurrencyLimit
 from engine.backends.http.connection import Connection
 from engine.backends.http.exchange import DOUBTFUL, FATAL, OUTAGE, Exchange
+from engine.backends.http.lengths.limits import first_length
 from engine.backends.http.modes import SchemaModes
 from engine.backends.http.outcomes import (
     Outcome,
@@ -189,8 +190,8 @@ class Client:
                 self._stopped = True
                 break
             writer = self._modes.of(request)
-            state = RequestState(request, writer.turns(request), request.max_tokens, writer)
-            why = self._connection.too_long(state.turns, state.max_tokens)
+            state = RequestState(request, writer.turns(request), first_length(request), writer)
+            why = self._connection.too_long(state.turns, state.length.wanted)
             if not why:
                 return state
             self._finish(state, Exchange("too_long"), 0.0, failed("too_long", why))
@@ -291,15 +292,13 @@ class Client:
         while state is not None:
             began = time.monotonic()
             try:
-                known = state.writer.quirks.met
-                body = state.writer.body(
-                    state.request, state.turns, state.max_tokens, state.unusable
-                )
+                quirks = state.writer.quirks
+                known, tokens = quirks.met, quirks.limits.ask(state.length, state.turns)
+                body = state.writer.body(state.request, state.turns, tokens, state.unusable)
                 exchange = (await self._connection.post(body)).to(state.request)
                 now = time.monotonic()
-                if state.writer.quirks.learn(exchange, known) or self._modes.loosen(
-                    state, exchange
-                ):
+                learned = quirks.learn(exchange, known, state.length, state.turns)
+                if learned or self._modes.loosen(state, exchange):
                     self._put_off(state, 0.0)
                 else:
                     self._settle(state, exchange, now - began, now)
@@ -398,10 +397,11 @@ class Client:
             return
         state.tries = []
         if reply.error in CUT:
-            state.max_tokens *= 2
+            state.length.double()
         elif exchange.kind == "reply":
             turns = state.writer.turns(state.request)
             state.turns = (*turns, *correction(exchange.text, reply.detail))
+            state.length.room = None  # that was left beside a shorter prompt
         self._put_off(state, delay)
 
     def _finish(

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from engine.backends.entry import ModelRef
 from engine.backends.http.exchange import Exchange, Kind
+from engine.backends.http.lengths.limits import estimated
 from engine.backends.http.protocol import ChatProtocol
 from engine.backends.http.settings import ServerSettings
 from engine.backends.local.chat import encode_prompt
@@ -37,7 +38,6 @@ _ZLIB = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": 
 _MOST_PARTS = 1000
 """Of an answer that is compressed part by part, as some servers do with each 64 KB."""
 CONNECT_SECONDS = 10.0
-CHARACTERS_PER_TOKEN = 4.0
 _HIDDEN = "[key]"
 _OK = 200
 _REFUSED_BY_PROXY = frozenset({401, 403, 405, 407})
@@ -134,7 +134,7 @@ class Connection:
         )
 
     def too_long(self, turns: Sequence[Message], max_tokens: int) -> str:
-        """Return why a request does not fit into the declared context; empty where it does, or none is declared.
+        """Return why a prompt leaves no reply room in the declared context; empty where it does, or none is declared.
 
         Raises:
             BackendError: the tokenizer to count with cannot be loaded.
@@ -142,11 +142,8 @@ class Connection:
         context, name = self._settings.context, self._settings.tokenizer
         if context is None:
             return ""
-        if name is not None:
-            tokens = len(encode_prompt(load_tokenizer(name, self._folder), turns))
-            return does_not_fit(tokens, max_tokens, context)
-        tokens = int(sum(len(turn.content) for turn in turns) / CHARACTERS_PER_TOKEN)
-        return does_not_fit(tokens, max_tokens, context, "about ")
+        tokens = prompt_tokens(turns, name, self._folder)
+        return does_not_fit(tokens, max_tokens, context, "" if name else "about ")
 
     def error(
         self, exchange: Exchange, waited: float | None = None, more: float | None = None
@@ -253,6 +250,17 @@ def load_tokenizer(name: str, folder: Path | None) -> Any:
         lambda reason: BackendError(f"the tokenizer '{name}' cannot be loaded: {reason}", hint)
     ):
         return AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+
+
+def prompt_tokens(turns: Sequence[Message], tokenizer: str | None, folder: Path | None) -> int:
+    """Return how many tokens a prompt has: as the tokenizer counts, or about, where none is named.
+
+    Raises:
+        BackendError: the tokenizer cannot be loaded.
+    """
+    if tokenizer is None:
+        return estimated(turns)
+    return len(encode_prompt(load_tokenizer(tokenizer, folder), turns))
 
 
 class _UnknownEncodingError(Exception):

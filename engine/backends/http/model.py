@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -13,7 +14,8 @@ from engine.backends.entry import Backend, ChatEndpoint, ModelRef
 from engine.backends.http.body import BodyWriter
 from engine.backends.http.client import Client
 from engine.backends.http.concurrency import ConcurrencyLimit
-from engine.backends.http.connection import Connection
+from engine.backends.http.connection import Connection, prompt_tokens
+from engine.backends.http.lengths.limits import ReplyLimits
 from engine.backends.http.protocol import WORDS, ChatProtocol, Mode
 from engine.backends.http.quirks import Quirks
 from engine.backends.http.settings import ServerSettings
@@ -31,7 +33,10 @@ class ServerModel:
     def __init__(self, ref: ModelRef, settings: ServerSettings, protocol: ChatProtocol) -> None:
         """Take the model's name, the settings, and what the server speaks."""
         self._ref, self._settings, self._protocol = ref, settings, protocol
-        self._quirks = Quirks(protocol.quirks, settings.quirks())
+        name = settings.tokenizer
+        count = name and partial(prompt_tokens, tokenizer=name, folder=ref.path)
+        limits = ReplyLimits(settings.max_reply, settings.context, count or None)
+        self._quirks = Quirks(protocol.quirks, settings.quirks(), limits)
         self._writer: BodyWriter | None = None
         """In the mode that was detected, or is set."""
         self._limit = ConcurrencyLimit(settings.most, settings.concurrency)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from engine.backends.http.body import BodyWriter
 from engine.backends.http.exchange import Exchange
+from engine.backends.http.lengths.limits import ReplyLength
 from engine.backends.http.patience import Waits, backoff
 from engine.backends.http.settings import ServerSettings
 from engine.backends.protocol import FailedExchange, Message, Request
@@ -25,7 +26,8 @@ class RequestState:
     request: Request
     turns: tuple[Message, ...]
     """What is sent, corrections included."""
-    max_tokens: int
+    length: ReplyLength
+    """Of the reply, as it is asked for."""
     writer: BodyWriter
     """Writes it, in the mode in which its schema is asked for."""
     waits: Waits = field(default_factory=Waits)
@@ -91,13 +93,15 @@ def after_answer(state: RequestState, exchange: Exchange, settings: ServerSettin
 
 def _reply(state: RequestState, exchange: Exchange, settings: ServerSettings) -> Outcome:
     """Validate a reply; a wrong one is asked again, told what was wrong."""
-    cut = state.max_tokens if exchange.finish == "length" else 0
-    reply = read(state.request, exchange.text, cut, exchange.usage.reasoning_tokens)
+    length = state.length
+    cut = length.sent if exchange.finish == "length" else 0
+    reasoning = exchange.usage.reasoning_tokens
+    reply = read(state.request, exchange.text, cut, reasoning, length.limited)
     if reply.error is None:
         return Outcome(reply)
     if reply.error in CUT:
         full = _context_is_full(state, exchange)
-        last, state.longer = bool(state.longer or full), True
+        last, state.longer = bool(state.longer or full or length.limited), True
         return Outcome(failed("length", full) if full else reply, None if last else 0.0)
     state.wrong += 1
     return Outcome(reply, 0.0 if state.wrong <= settings.corrections else None)
@@ -105,10 +109,10 @@ def _reply(state: RequestState, exchange: Exchange, settings: ServerSettings) ->
 
 def _context_is_full(state: RequestState, exchange: Exchange) -> str:
     tokens = exchange.usage.completion_tokens
-    if tokens is None or tokens >= state.max_tokens:
+    if tokens is None or tokens >= state.length.sent:
         return ""
     return (
-        f"cut after {tokens} tokens, before max_tokens ({state.max_tokens}): the model's context is full; "
+        f"cut after {tokens} tokens, before max_tokens ({state.length.sent}): the model's context is full; "
         "shorten the prompt or the row"
     )
 

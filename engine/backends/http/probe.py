@@ -11,6 +11,7 @@ from engine import json_text
 from engine.backends.http.body import BodyWriter
 from engine.backends.http.connection import Connection
 from engine.backends.http.exchange import FATAL, OUTAGE, Exchange
+from engine.backends.http.lengths.limits import ReplyLength
 from engine.backends.http.patience import CHECK_EVERY, backoff
 from engine.backends.http.protocol import Mode
 from engine.backends.http.settings import ServerSettings
@@ -66,11 +67,11 @@ class Probe(NamedTuple):
 async def send(connection: Connection, writer: BodyWriter, tokens: int = TOKENS) -> Probe:
     """Make a small call."""
     turns = PROSE if writer.mode.promises == "json" else writer.turns(REQUEST)
-    began = time.monotonic()
+    began, quirks, length = time.monotonic(), writer.quirks, ReplyLength(tokens)
     while True:
-        known = writer.quirks.met
-        exchange = await connection.post(writer.body(REQUEST, turns, tokens))
-        if not writer.quirks.learn(exchange, known):
+        known, asked = quirks.met, quirks.limits.ask(length, turns)
+        exchange = await connection.post(writer.body(REQUEST, turns, asked))
+        if not quirks.learn(exchange, known, length, turns):
             return Probe(writer.mode, writer.as_sent(turns), exchange, time.monotonic() - began)
 
 

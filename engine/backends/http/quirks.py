@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from re import Pattern
 from typing import NamedTuple
 
 from engine.backends.http.exchange import FATAL, Exchange, Kind
+from engine.backends.http.lengths.limits import ReplyLength, ReplyLimits
+from engine.backends.http.lengths.refusals import refused_length
+from engine.backends.protocol import Message
 
 NO_SYSTEM = "no system turn"
 """The quirk of models whose chat template knows no system turn; any protocol may have it."""
@@ -29,14 +32,30 @@ class Quirk(NamedTuple):
 class Quirks:
     """What one server wants otherwise, as far as that is known; shared by all that write requests to it."""
 
-    def __init__(self, known: Mapping[str, Quirk], met: Iterable[str] = ()) -> None:
-        """Take the protocol's quirks by name, and those that are set beforehand."""
+    def __init__(
+        self,
+        known: Mapping[str, Quirk],
+        met: Iterable[str] = (),
+        limits: ReplyLimits | None = None,
+    ) -> None:
+        """Take the protocol's quirks by name, those that are set beforehand, and how long replies may be."""
         self._known = known
         self.met = frozenset(met)
-        self.adapted: tuple[str, ...] = ()
-        """What was adapted because a refusal said so, in words."""
+        self.limits = limits or ReplyLimits()
+        self._adapted: tuple[str, ...] = ()
 
-    def learn(self, exchange: Exchange, sent: frozenset[str]) -> bool:
+    @property
+    def adapted(self) -> tuple[str, ...]:
+        """What was adapted because a refusal said so, in words."""
+        return self._adapted + self.limits.adapted
+
+    def learn(
+        self,
+        exchange: Exchange,
+        sent: frozenset[str],
+        length: ReplyLength | None = None,
+        turns: Sequence[Message] = (),
+    ) -> bool:
         """Take note of one thing that a server wants otherwise; return whether the request is worth sending again.
 
         One at a time: a refusal may name what the next request no longer does wrong.
@@ -44,14 +63,19 @@ class Quirks:
         Args:
             exchange: The refusal.
             sent: The quirks that were met when the request was written: others were on their way at the same time.
+            length: Of the reply that the request asked for.
+            turns: The request's turns.
         """
+        if (refused := refused_length(exchange)) is not None:
+            # Some name both names of the limit, and want neither otherwise.
+            return length is not None and self.limits.learn(refused, length, turns)
         if exchange.kind not in _TOLD or exchange.status not in _STATUS:
             return False
         for name, quirk in self._known.items():
             if name not in sent and _is_about(exchange, quirk):
                 if name not in self.met:
                     self.met |= {name}
-                    self.adapted += (quirk.adapted,)
+                    self._adapted += (quirk.adapted,)
                 return True
         return False
 

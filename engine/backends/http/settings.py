@@ -58,7 +58,9 @@ class ServerSettings(Settings):
     patience_s: float = Field(default=600, ge=0)
     """Seconds that a request may wait for its server, all waits together: `Retry-After`, back-off, an outage."""
     context: Count | None = Field(default=None, ge=16)
-    """Tokens that the model takes, prompt and reply together: longer requests are not sent."""
+    """Tokens that the model takes, prompt and reply together: a reply is asked for no more than its prompt leaves."""
+    max_reply: Count | None = Field(default=None, ge=256)
+    """Most tokens that a reply is asked for; learned from the server's refusal when left out."""
     tokenizer: str | None = None
     """The model's tokenizer, to count for `context`: a folder, relative to the recipe, or a Hugging Face name.
 

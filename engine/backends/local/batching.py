@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from engine.backends.protocol import Completion, Message, Request, Reserve, Usage
-from engine.backends.replies import completion, does_not_fit, failed
+from engine.backends.replies import LEAST, completion, does_not_fit, failed, reply_room
 
 
 class Prompted(NamedTuple):
@@ -18,6 +18,13 @@ class Prompted(NamedTuple):
 
     request: Request
     tokens: tuple[int, ...]
+    max_tokens: int
+    """Most tokens of the reply: as many as the request allows, or as the prompt leaves in the context."""
+
+    @property
+    def limited(self) -> bool:
+        """Whether the context leaves less than the request allows."""
+        return self.max_tokens < self.request.max_tokens
 
 
 class EncodedRequests(NamedTuple):
@@ -51,8 +58,18 @@ def encode(
             reply, usage = failed("too_long", detail), Usage(len(tokens), 0)
             encoded.refused.append(completion(request, reply, usage=usage, method=method))
         else:
-            encoded.fitting.append(Prompted(request, tokens))
+            most = room_in_steps(len(tokens), request.max_tokens, context)
+            encoded.fitting.append(Prompted(request, tokens, most))
     return encoded
+
+
+def room_in_steps(tokens: int, max_tokens: int, context: int | None) -> int:
+    """Return how many tokens a reply may have after a prompt of so many tokens, which leaves it the least.
+
+    What a context leaves is rounded down, so that prompts of about the same length still share a batch.
+    """
+    room = reply_room(tokens, max_tokens, context)
+    return room if room == max_tokens else room // LEAST * LEAST
 
 
 def complete(

@@ -90,7 +90,7 @@ def form_batches(rows: Sequence[Prompted], batch_size: int) -> list[list[Prompte
     groups: dict[tuple[str, int, float], list[Prompted]] = {}
     for row in rows:
         request = row.request
-        key = (canonical(request.schema), request.max_tokens, request.temperature)
+        key = (canonical(request.schema), row.max_tokens, request.temperature)
         groups.setdefault(key, []).append(row)
     batches = []
     for group in groups.values():
@@ -118,7 +118,7 @@ def _run_batch(
         generated = loaded.model.generate(
             input_ids=ids.to(device),
             attention_mask=mask.to(device),
-            max_new_tokens=request.max_tokens,
+            max_new_tokens=batch[0].max_tokens,
             logits_processor=watched(() if request.schema is None else constrain(request.schema)),
             eos_token_id=stops,
             pad_token_id=stops[0],
@@ -139,7 +139,7 @@ def _completion(
     text = decode(tokenizer, tokens[:end])
     return completion(
         row.request,
-        read(row.request, text, row.request.max_tokens if end is None else 0),
+        read(row.request, text, row.max_tokens if end is None else 0, limited=row.limited),
         text=text,
         finish="length" if end is None else "stop",
         usage=Usage(len(row.tokens), len(tokens) if end is None else end + 1),
