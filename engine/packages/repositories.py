@@ -126,7 +126,7 @@ def refs_of(address: str) -> Refs:
         elif name.startswith("refs/heads/"):
             branches[name.removeprefix("refs/heads/")] = commit
 
-    def commit(begin: str) -> str | None:
+    def whole(begin: str) -> str | None:
         try:
             asked = [*_BARE, "rev-parse", "--verify", "--quiet", "--end-of-options"]
             found = run_git([*asked, f"{begin}^{{commit}}"], clone)
@@ -134,7 +134,7 @@ def refs_of(address: str) -> Refs:
             return None
         return found.strip()
 
-    return Refs(tags, branches, commit)
+    return Refs(tags, branches, whole)
 
 
 def tags_there(address: str) -> Mapping[str, str]:

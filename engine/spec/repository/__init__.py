@@ -13,6 +13,7 @@ from engine.spec.repository.project_file import (
     ProjectFile,
     find_in_project,
     project_file,
+    recipes_here,
     state_folder,
     with_defaults,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "package_folders",
     "packaged",
     "project_file",
+    "recipes_here",
     "state_folder",
     "used_packages",
     "with_defaults",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -24,7 +23,7 @@ from engine.spec.repository.lock_file import (
 )
 from engine.spec.repository.project_file import enclosing, location, project_document, shown
 from engine.spec.yaml import Document
-from engine.system.places import STATE
+from engine.system.places import STATE, expanded
 
 PACKAGES = STATE / "packages"
 """Where packages lie, as `NAME/COMMIT`, from the folder of `pada.yaml`."""
@@ -55,6 +54,8 @@ class Repository(NamedTuple):
     links: frozenset[tuple[str, str]]
     """Who asks for which package in a folder."""
     lock: LockFile | None
+    closed: Sequence[Problem]
+    """Packages in folders outside of the project, which nobody said may be read."""
 
     @property
     def locked(self) -> Sequence[Locked]:
@@ -90,13 +91,14 @@ def repository(root: Path) -> Repository | None:
     asked: list[Asked] = []
     places: list[Location] = []
     links: set[tuple[str, str]] = set()
-    _walk(Folder(ROOT, top, "", Location.at(found[0])), (), folders, asked, places, links)
+    closed: list[Problem] = []
+    _walk(Folder(ROOT, top, "", Location.at(found[0])), (), folders, asked, places, links, closed)
     lock = read_lock(top)
     for package in () if lock is None else lock.packages:
         if (other := folders.get(package.name)) is not None:
             raise _same_name(package.name, shown(other.folder), package.git, other.asked_at)
     _owners.update({each.folder: top for each in folders.values() if each.who != ROOT})
-    return Repository(top, folders, asked, places, frozenset(links), lock)
+    return Repository(top, folders, asked, places, frozenset(links), lock, closed)
 
 
 def _walk(
@@ -106,6 +108,7 @@ def _walk(
     asked: list[Asked],
     places: list[Location],
     links: set[tuple[str, str]],
+    closed: list[Problem],
 ) -> None:
     """Gather what a `pada.yaml` asks for, and those of the folders that it asks for."""
     found = project_document(here.folder)
@@ -125,13 +128,20 @@ def _walk(
             )
             places.append(where)
             continue
-        inner = _of_folder(here, each.path, document, index)
         around = (*chain, here.who)
-        if inner.who in around or inner.folder == folders[ROOT].folder:
-            hops = " → ".join([*(_said(who) for who in around), inner.who])
+        target = real(here.folder / expanded(each.path))
+        if circle := [who for who in around if folders[who].folder == target]:
+            hops = " → ".join(_said(who) for who in (*around[around.index(circle[0]) :], circle[0]))
             raise _refused(
                 where, f"these packages ask for each other: {hops}", "take one of them out"
             )
+        try:
+            place = _passed(here, each.path, document, index)
+        except RecipeError as error:
+            # It is told to who names the package, and not to every recipe.
+            closed += error.problems
+            continue
+        inner = _of_folder(here, each.path, place, document, index)
         links.add((here.who, inner.who))
         known = folders.get(inner.who)
         if known is not None and known.folder != inner.folder:
@@ -139,27 +149,30 @@ def _walk(
         if known is None:
             if len(folders) > _MOST:
                 raise _refused(where, f"there are more than {_MOST} packages", "use fewer")
-            _walk(inner, around, folders, asked, places, links)
+            _walk(inner, around, folders, asked, places, links, closed)
 
 
-def _of_folder(here: Folder, path: str, document: Document, index: int) -> Folder:
+def _passed(here: Folder, path: str, document: Document, index: int) -> Path:
+    """Return the folder of a package, resolved; raises RecipeError where it may not be read."""
     where = document.at(("packages", index, "path"))
-    folder = here.folder / os.path.expanduser(path)
 
     def refuse(message: str, hint: str) -> RecipeError:
-        return _refused(where, message, hint)
+        return _refused(where, f"the package in {path}: {message}", hint)
 
-    found = passed(folder, here.folder, refuse)
+    return passed(here.folder / expanded(path), here.folder, refuse)
+
+
+def _of_folder(here: Folder, path: str, found: Path, document: Document, index: int) -> Folder:
+    where = document.at(("packages", index, "path"))
     if not found.is_dir():
-        raise refuse(
-            f"there is no folder {path}", "paths of packages count from the folder of pada.yaml"
+        raise _refused(
+            where,
+            f"there is no folder {path}",
+            "paths of packages count from the folder of pada.yaml",
         )
-    file = found / PROJECT
-    if not file.is_file():
-        raise refuse(
-            f"the package {path} has no pada.yaml",
-            "write one in it: `project: 1` and `name: …` are enough",
-        )
+    if not (found / PROJECT).is_file():
+        hint = "write one in it: `project: 1` and `name: …` are enough"
+        raise _refused(where, f"the package {path} has no pada.yaml", hint)
     inner = project_document(found)
     assert inner is not None
     return Folder(inner[1].name, found, here.who, where)
@@ -195,7 +208,7 @@ def package_folders(base: Path) -> Mapping[str, Path]:
     if found is None:
         return {}
     whole, who = found
-    if wrong := unlocked(whole):
+    if wrong := [*unlocked(whole), *whole.closed]:
         raise RecipeError(wrong)
     names = whole.names(who)
     for name, folder in names.items():
@@ -224,10 +237,13 @@ def packaged(reference: str, base: Path) -> Path | None:
     folder = whole.names(who).get(name)
     beside = base / name
     if folder is None:
-        if not beside.exists() and any(
-            _may_be(name, each.git, each.subdirectory) for each in whole.asked
-        ):
-            raise RecipeError(unlocked(whole) or [])
+        if beside.exists():
+            return None
+        if whole.closed:
+            raise RecipeError(whole.closed)
+        asked = any(_may_be(name, each.git, each.subdirectory) for each in whole.asked)
+        if asked and (wrong := unlocked(whole)):
+            raise RecipeError(wrong)
         return None
     if beside.is_dir() and real(beside) != real(folder):
         raise _refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
@@ -25,6 +26,11 @@ _HEAD = """\
 """
 
 
+_MEND = "the lock is not for editing: take it back from git, or delete it and run `pada deps`"
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_CONTENT = re.compile(r"sha256:[0-9a-f]{64}")
+
+
 class Locked(Spec):
     """A package as it was resolved."""
 
@@ -40,9 +46,9 @@ class Locked(Spec):
     """That led to the commit; empty where a branch or the commit itself was asked for."""
     branch: str = ""
     """That led to the commit, at that time."""
-    commit: str = Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")
+    commit: str
     """In full."""
-    content: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+    content: str
     """Hash over its files: names, contents, which ones can be run, links."""
     requested: dict[str, str] = Field(min_length=1)
     """Who asks for it (`.` is the project) -> which revision."""
@@ -56,6 +62,20 @@ class Locked(Spec):
     @classmethod
     def _is_below(cls, value: str) -> str:
         return below(value) if value else value
+
+    @field_validator("commit")
+    @classmethod
+    def _is_commit(cls, value: str) -> str:
+        if not _COMMIT.fullmatch(value):
+            raise ValueError(f"this is no full commit; {_MEND}")
+        return value
+
+    @field_validator("content")
+    @classmethod
+    def _is_hash(cls, value: str) -> str:
+        if not _CONTENT.fullmatch(value):
+            raise ValueError(f"this is no hash; {_MEND}")
+        return value
 
     @property
     def revision(self) -> str:
@@ -87,9 +107,8 @@ def read_lock(folder: Path) -> LockFile | None:
     try:
         lock = LockFile.model_validate(document.data)
     except ValidationError as error:
-        hint = "it is not for editing: take it back from git, or delete it and run `pada deps`"
         found = [
-            Problem(p.where, p.message, p.hint or hint, code="lock")
+            Problem(p.where, p.message, p.hint or _MEND, code="lock")
             for p in problems_of(error, document, LockFile)
         ]
         raise RecipeError(found) from None
@@ -97,9 +116,8 @@ def read_lock(folder: Path) -> LockFile | None:
     for index, name in enumerate(names):
         if name in names[:index]:
             message = f"the package '{name}' is locked twice"
-            hint = "take the file back from git, or delete it and run `pada deps`"
             raise RecipeError(
-                [Problem(document.at(("packages", index)), message, hint, code="lock")]
+                [Problem(document.at(("packages", index)), message, _MEND, code="lock")]
             )
     return lock
 

@@ -267,3 +267,23 @@ def shown(path: Path) -> Path:
 def location(document: Document, index: int) -> Location:
     """Return where a package stands in a `pada.yaml`."""
     return document.at(("packages", index))
+
+
+def recipes_here() -> list[tuple[str, str]]:
+    """Return the names of the recipes in the project around the current folder, each with its file."""
+    found = project_file(Path.cwd())
+    if found is None:
+        return []
+    file, project = found
+    names: dict[str, str] = {}
+    for place in project.recipes:
+        folder = file.parent / place
+        for each in sorted([*folder.glob("*/recipe.yaml"), *folder.glob("*.yaml")]):
+            name = (
+                each.parent.name
+                if each.name == "recipe.yaml" and each.parent != folder
+                else each.stem
+            )
+            if each.name != PROJECT:
+                names.setdefault(name, str(shown(each)))
+    return sorted(names.items())
