@@ -15,7 +15,7 @@ from engine.cli.app import app
 from engine.errors import EngineError
 from engine.gate import roots
 from engine.packages import content, installing
-from engine.packages.repositories import clone_place
+from engine.packages.repositories import clone_place, fetch
 from engine.spec.repository import package_folders, packaged
 from engine.spec.repository.lock_file import read_lock
 from tests.packages.made import Commit, commit_of, make_project, make_repository, package
@@ -373,33 +373,67 @@ def test_no_project_no_git_and_no_repository_are_said(
 LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n"
 
 
-@pytest.mark.parametrize(
-    ("files", "words"),
-    [
-        ({"a": ("120000", "/etc/passwd")}, ["a: it is a link to '/etc/passwd'"]),
-        ({"a": ("120000", "../../b")}, ["a: it is a link to '../../b'"]),
-        ({"d/x": "1", "a": ("120000", "d"), "b": ("120000", "a/../../..")}, ["b: it is a link"]),
-        ({"Readme": "1", "README": "2"}, ["same name on disks that ignore capitals"]),
-        ({"x/a": "1", "X/b": "2"}, ["same name on disks that ignore capitals"]),
-        ({"a\\b": "1"}, ["a backslash"]),
-        ({"large": "0" * 2000}, ["large: it has 0 MB"]),
-        ({f"f{n}": str(n) for n in range(11)}, ["has 12 files"]),
-    ],
-)
+HOSTILE: dict[str, tuple[dict[str, str | tuple[str, str]], str]] = {
+    "absolute-link": ({"a": ("120000", "/etc/passwd")}, "a: it is a link to '/etc/passwd'"),
+    "link": ({"a": ("120000", "../../b")}, "a: it is a link to '../../b'"),
+    "link-by-link": (
+        {"d/x": "1", "a": ("120000", "d"), "b": ("120000", "a/../../..")},
+        "b: it is a link",
+    ),
+    "capitals": ({"Readme": "1", "README": "2"}, "same name on disks that ignore capitals"),
+    "folders": ({"x/a": "1", "X/b": "2"}, "same name on disks that ignore capitals"),
+    "backslash": ({"a\\b": "1"}, "a backslash"),
+    "large": ({"large": "0" * 2000}, "large: it has 0 MB"),
+    "many": ({f"f{n}": str(n) for n in range(11)}, "has 12 files"),
+}
+"""What a package may not hold, and what is said of it."""
+MANIFESTS = {
+    "future": (
+        "project: 2\nname: pack\n",
+        "pada.yaml:1:10: error: project must be 1, not the number 2",
+    ),
+    "nameless": ("project: 1\n", "name is missing"),
+    "folder": (
+        "project: 1\nname: pack\npackages: [{path: ../x}]\n",
+        "pada.yaml:3:12: error: the package pack asks for a folder, ../x",
+    ),
+    "deep": ("[" * 100, "pada.yaml:1:"),
+    "anchor": ("project: 1\nname: &a pack\ndescription: *a\n", "anchor"),
+}
+"""Project files that are wrong, and what is said of them."""
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """A repository with a tag for each of both, and a cache in which it is."""
+    folder = tmp_path_factory.mktemp("shelf")
+    good = package("pack", "1.0.0")
+    address = make_repository(
+        folder / "pack",
+        *(Commit(good | files, [tag]) for tag, (files, _) in HOSTILE.items()),
+        *(Commit({"pada.yaml": text}, [tag]) for tag, (text, _) in MANIFESTS.items()),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PADA_CACHE", str(folder / "cache"))
+        fetch(address)
+    return address, folder / "cache"
+
+
+@pytest.mark.parametrize("tag", [*HOSTILE, *MANIFESTS])
 def test_what_a_package_may_not_hold_is_not_written(
-    here: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    files: dict[str, str | tuple[str, str]],
-    words: list[str],
+    here: Path, shelf: tuple[str, Path], monkeypatch: pytest.MonkeyPatch, tag: str
 ) -> None:
     monkeypatch.setattr(content, "LARGEST_FILE", 1000)
     monkeypatch.setattr(content, "MOST_FILES", 11)
-    address = make_repository(tmp_path / "pack", Commit(package("pack", "1.0.0") | files, ["v1"]))
-    make_project(here, f"{{git: '{address}', revision: v1}}")
-    said = pada("deps", code=2)
-    for word in words:
-        assert word in said
+    address, cache = shelf
+    monkeypatch.setenv("PADA_CACHE", str(cache))
+    make_project(here, f"{{git: '{address}', revision: {tag}}}")
+    said = pada("deps", "--offline", code=2)
+    if tag in MANIFESTS:
+        assert f"pack@{tag}/pada.yaml" in said
+        assert MANIFESTS[tag][1] in said
+    else:
+        assert HOSTILE[tag][1] in said
     assert not (here / "pada.lock").exists()
     assert files_of(here / ".pada") == {}
 
@@ -421,28 +455,6 @@ def test_submodules_and_pointers_are_said_and_links_inside_stay(here: Path, tmp_
     assert os.readlink(place / "inside") == "run.sh"
     assert os.access(place / "run.sh", os.X_OK)
     assert not (place / ".pada").exists()
-
-
-@pytest.mark.parametrize(
-    ("manifest", "words"),
-    [
-        ("project: 2\nname: pack\n", ["pada.yaml:1:", "project must be 1, not the number 2"]),
-        ("project: 1\n", ["name is missing"]),
-        ("project: 1\nname: pack\npackages: [{path: ../x}]\n", ["asks for a folder, ../x"]),
-        ("[" * 100, ["pada.yaml:1:"]),
-        ("project: 1\nname: &a pack\ndescription: *a\n", ["anchor"]),
-    ],
-)
-def test_a_package_whose_project_file_is_wrong_is_told(
-    here: Path, tmp_path: Path, manifest: str, words: list[str]
-) -> None:
-    address = make_repository(tmp_path / "pack", Commit({"pada.yaml": manifest}, ["v1"]))
-    make_project(here, f"{{git: '{address}', revision: v1}}")
-    said = pada("deps", code=2)
-    assert "pack@v1/pada.yaml" in said
-    for word in words:
-        assert word in said
-    assert not (here / "pada.lock").exists()
 
 
 def test_what_is_interrupted_leaves_nothing_half(

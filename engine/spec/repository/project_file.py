@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from engine.errors import Location, Problem, RecipeError
 from engine.gate import project_of
@@ -121,7 +121,9 @@ class ProjectFile(Spec):
     """Of recipes here that name none for a role."""
     state: str = Field(default=str(STATE), title="State folder")
     """Folder of the store and the trained models, below this one; `--state` and `PADA_STATE` name others."""
-    recipes: list[str] = Field(default=["recipes"], title="Folders of recipes", max_length=20)
+    recipes: list[Annotated[str, AfterValidator(inner_path)]] = Field(
+        default=["recipes"], title="Folders of recipes", max_length=20
+    )
     """Where a recipe's name is looked for, as `NAME/recipe.yaml` or `NAME.yaml`: folders below this one."""
     packages: list[Dependency] = Field(default_factory=list, title="Packages", max_length=100)
     """What recipes here may name files of; `pada deps` fetches them."""
@@ -139,11 +141,6 @@ class ProjectFile(Spec):
     @classmethod
     def _is_below(cls, value: str) -> str:
         return below(value)
-
-    @field_validator("recipes")
-    @classmethod
-    def _are_inside(cls, value: list[str]) -> list[str]:
-        return [inner_path(each) for each in value]
 
 
 def project_file(base: Path) -> tuple[Path, ProjectFile] | None:
