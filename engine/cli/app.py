@@ -86,7 +86,7 @@ def trust(
     path: Annotated[
         Path | None,
         typer.Argument(
-            help="File or folder that every recipe may read from now on; with --key, the recipe."
+            help="File or folder that every recipe may read from now on, or a package in git; with --key, the recipe."
         ),
     ] = None,
     state: Annotated[

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import EngineError, Problem, RecipeError
+from engine.fingerprint import content_digest
+from engine.gate.packages import INSTALLED
 from engine.gate.roots import PROJECT
 from engine.packages import repositories
 from engine.packages.choosing import Choice, Refs, Request, Source
 from engine.packages.content import write_content
 from engine.packages.resolving import Manifest, Resolved, resolve
 from engine.registry import did_you_mean
-from engine.spec.repository.content import content_digest
 from engine.spec.repository.installed import (
-    PACKAGES,
     Repository,
     changed,
     is_installed,
@@ -289,7 +289,7 @@ def _bring(whole: Repository, package: Locked, say: Say, *, offline: bool) -> No
 
 def _put(root: Path, package: Locked, say: Say) -> Locked:
     """Write a package to its place where it is not there, and return it with the hash of its content."""
-    folder = root / PACKAGES / package.name
+    folder = root / INSTALLED / package.name
     place = folder / package.commit
     if is_installed(place) and package.content:
         return package
@@ -392,7 +392,7 @@ def _folders(whole: Repository) -> list[str]:
 @contextmanager
 def _held(root: Path) -> Iterator[None]:
     """Have one process at a time change the packages of a project, in folders that are no links."""
-    state, folder = (root / part for part in (PACKAGES.parent, PACKAGES))
+    state, folder = (root / part for part in (INSTALLED.parent, INSTALLED))
     for each in (state, folder):
         if each.is_symlink():
             raise _link(each)

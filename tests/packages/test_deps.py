@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 from engine import gate
 from engine.cli.app import app
 from engine.errors import EngineError
-from engine.gate import roots
+from engine.gate import KeyUse, packages, roots
 from engine.packages import content, installing
 from engine.packages.repositories import clone_place, fetch
-from engine.spec.repository import package_folders, packaged
+from engine.spec.repository import check_packages, package_folders, packaged, used_packages
 from engine.spec.repository.lock_file import read_lock
 from tests.packages.made import Commit, commit_of, make_project, make_repository, package
 
@@ -545,3 +545,53 @@ def test_packages_in_folders_ask_for_others(here: Path, shared: Path, made: Made
         "project: 1\nname: shared\npackages: [{path: ../app}]\n", "utf-8"
     )
     assert "ask for each other: pada.yaml → shared → pada.yaml" in pada("deps", code=2)
+
+
+def test_a_package_that_is_trusted_is_a_part_of_the_project_until_it_changes(
+    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PADA_CONFIG", str(tmp_path / "settings"))
+    base = package_folders(installed)["support"] / "recipes"
+    use = KeyUse("SOME_KEY", "https://one.example/v1")
+    gate.remember_keys([use], installed)
+
+    def refuse(message: str, hint: str) -> EngineError:
+        return EngineError(message, hint)
+
+    def may() -> tuple[bool, bool]:
+        # As a process that looks for the first time.
+        packages._digest.cache_clear()
+        try:
+            gate.passed(installed / "pada.yaml", base, refuse)
+        except EngineError:
+            return False, gate.has_consent(use, base)
+        return True, gate.has_consent(use, base)
+
+    assert may() == (False, False)
+    said = pada("trust", "support")
+    assert "support v1.2.0 counts as a part of the projects that install it" in said
+    assert may() == (True, True)
+    assert not gate.has_consent(use._replace(address="https://two.example/v1"), base)
+    (base / "base.yaml").write_text("recipe: 1\n# another\n", "utf-8")
+    assert may() == (False, False)
+    assert "are not those of v1.2.0" in pada("trust", "support", code=2)
+    assert "there is no file or folder nobody" in pada("trust", "nobody", code=2)
+
+
+def test_what_a_run_finds_is_noted_and_what_was_changed_ends_it(
+    installed: Path, shared: Path
+) -> None:
+    gate.allow(shared)
+    names = [(used.name, used.revision) for used in used_packages(installed)]
+    assert names == [("support", "v1.2.0"), ("texts", "v1.4.0")]
+    check_packages(installed)
+    text = (installed / "pada.yaml").read_text("utf-8")
+    (installed / "pada.yaml").write_text(f"{text}- {{path: ../shared}}\n", "utf-8")
+    before = used_packages(installed)[0]
+    (shared / "a.j2").write_text("y", "utf-8")
+    after = used_packages(installed)[0]
+    assert (before.name, after.name) == ("shared", "shared")
+    assert before.content != after.content
+    (package_folders(installed)["support"] / "new").write_text("", "utf-8")
+    with pytest.raises(EngineError, match="are not those of"):
+        check_packages(installed)

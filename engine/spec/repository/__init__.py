@@ -5,6 +5,7 @@ from engine.spec.repository.installed import (
     check_packages,
     package_folders,
     packaged,
+    trustable,
     used_packages,
 )
 from engine.spec.repository.lock_file import LOCK
@@ -30,6 +31,7 @@ __all__ = [
     "project_file",
     "recipes_here",
     "state_folder",
+    "trustable",
     "used_packages",
     "with_defaults",
 ]

@@ -8,9 +8,10 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from engine.errors import EngineError, Location, Problem, RecipeError, boundary
+from engine.fingerprint import content_digest
 from engine.gate import passed
+from engine.gate.packages import INSTALLED, enclosing
 from engine.gate.roots import PROJECT, real
-from engine.spec.repository.content import content_digest
 from engine.spec.repository.lock_file import (
     LOCK,
     ROOT,
@@ -21,12 +22,10 @@ from engine.spec.repository.lock_file import (
     lock_location,
     read_lock,
 )
-from engine.spec.repository.project_file import enclosing, location, project_document, shown
+from engine.spec.repository.project_file import location, project_document, shown
 from engine.spec.yaml import Document
-from engine.system.places import STATE, expanded
+from engine.system.places import expanded
 
-PACKAGES = STATE / "packages"
-"""Where packages lie, as `NAME/COMMIT`, from the folder of `pada.yaml`."""
 _MOST = 100
 
 
@@ -64,7 +63,7 @@ class Repository(NamedTuple):
 
     def place(self, package: Locked) -> Path:
         """Return where a package in git lies, or would."""
-        return self.root / PACKAGES / package.name / package.commit
+        return self.root / INSTALLED / package.name / package.commit
 
     def names(self, who: str) -> dict[str, Path]:
         """Return name -> folder of what one of them may name files of."""
@@ -336,6 +335,23 @@ def check_packages(base: Path) -> None:
     package_folders(base)
     if wrong := changed(found[0]):
         raise RecipeError(wrong)
+
+
+def trustable(name: str, base: Path) -> Locked | None:
+    """Return a package in git of the project of `base`, which is there as it was locked; None where none has the name.
+
+    Raises:
+        RecipeError: it is not installed, or its files were changed.
+    """
+    found = owner(base)
+    package = None if found is None else next((p for p in found[0].locked if p.name == name), None)
+    if found is None or package is None:
+        return None
+    whole = found[0]
+    require_installed(whole, name, whole.place(package))
+    if (problem := _changed(whole, package, whole.place(package))) is not None:
+        raise RecipeError([problem])
+    return package
 
 
 class Used(NamedTuple):

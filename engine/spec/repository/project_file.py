@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator, mo
 
 from engine.errors import Location, Problem, RecipeError
 from engine.gate import project_of
+from engine.gate.packages import enclosing
 from engine.gate.roots import PROJECT, real
 from engine.spec.error_messages import problems_of
 from engine.spec.named_files import passed_file, read_document
@@ -197,15 +198,6 @@ def with_defaults(recipe: Document, base: Path) -> Document:
         if found is not None:
             recipe = _with_models(recipe, base, found[0].parent, found[2])
     return recipe
-
-
-def enclosing(base: Path) -> Path | None:
-    """Return the folder of the project under whose `.pada/packages/NAME/COMMIT` a folder lies; None elsewhere."""
-    for folder in (found := real(base), *found.parents):
-        packages = folder.parent.parent
-        if packages.name == "packages" and packages.parent.name == STATE.name:
-            return packages.parent.parent
-    return None
 
 
 def _with_models(recipe: Document, base: Path, folder: Path, project: Document) -> Document:
