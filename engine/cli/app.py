@@ -36,7 +36,6 @@ app = typer.Typer(
 )
 LISTS = (
     "tasks", "metrics", "operators", "row-functions", "clusterers", "gates", "packs", "backends", "methods", "recipes",
-    "packages",
 )  # fmt: skip
 SCHEMAS = ("recipe", "operator", "method", "taxonomy", "project")
 models_app = typer.Typer(help="The embedded models.", no_args_is_help=True)
@@ -308,7 +307,7 @@ def list_(
         typer.Argument(
             help="tasks, metrics, operators, row-functions, clusterers, gates, packs, backends, methods, recipes or "
             "packages.",
-            autocompletion=lambda: LISTS,
+            autocompletion=lambda: (*LISTS, "packages"),
         ),
     ],
     recipe: Annotated[

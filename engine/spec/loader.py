@@ -102,7 +102,7 @@ def find_recipe(name: str | Path) -> Path:
             "name the recipe file, or a folder that has a recipe.yaml",
         )
     elif in_package is not None:
-        message, hint = f"the package {path.parts[0]} has no recipe {in_package}", _near(in_package)
+        message, hint = f"the package {path.parts[0]} has no recipe {path}", _near(in_package)
     else:
         known = sorted(file.parent.name for file in shipped("recipes").glob("*/recipe.yaml"))
         own = [each for each, _ in recipes_here()]
