@@ -65,7 +65,7 @@ def project_here(here: Path) -> Repository:
     found = repository(here)
     if found is None:
         raise EngineError(
-            f"there is no {PROJECT} in {here} or above it",
+            f"there is no {PROJECT} in {here} or above it, or nothing stands in it",
             "write one: `project: 1`, `name: …` and `packages:` (docs/packages.md), or go to its folder",
         )
     if found.closed:

@@ -54,7 +54,10 @@ class Repository(NamedTuple):
     """Who asks for which package in a folder."""
     lock: LockFile | None
     closed: Sequence[Problem]
-    """Packages in folders outside of the project, which nobody said may be read."""
+    """Packages in folders outside of the project, of which nobody said that they may be read.
+
+    What they are called is known all the same; their files have to pass the gate.
+    """
 
     @property
     def locked(self) -> Sequence[Locked]:
@@ -135,12 +138,11 @@ def _walk(
                 where, f"these packages ask for each other: {hops}", "take one of them out"
             )
         try:
-            place = _passed(here, each.path, document, index)
+            _passed(here, each.path, document, index)
         except RecipeError as error:
-            # It is told to who names the package, and not to every recipe.
+            # It is told to who reads a file of it, and not to every recipe.
             closed += error.problems
-            continue
-        inner = _of_folder(here, each.path, place, document, index)
+        inner = _of_folder(here, each.path, target, document, index)
         links.add((here.who, inner.who))
         known = folders.get(inner.who)
         if known is not None and known.folder != inner.folder:
@@ -151,14 +153,14 @@ def _walk(
             _walk(inner, around, folders, asked, places, links, closed)
 
 
-def _passed(here: Folder, path: str, document: Document, index: int) -> Path:
-    """Return the folder of a package, resolved; raises RecipeError where it may not be read."""
+def _passed(here: Folder, path: str, document: Document, index: int) -> None:
+    """Raise RecipeError where the folder of a package may not be read."""
     where = document.at(("packages", index, "path"))
 
     def refuse(message: str, hint: str) -> RecipeError:
         return _refused(where, f"the package in {path}: {message}", hint)
 
-    return passed(here.folder / expanded(path), here.folder, refuse)
+    passed(here.folder / expanded(path), here.folder, refuse)
 
 
 def _of_folder(here: Folder, path: str, found: Path, document: Document, index: int) -> Folder:
@@ -207,7 +209,7 @@ def package_folders(base: Path) -> Mapping[str, Path]:
     if found is None:
         return {}
     whole, who = found
-    if wrong := [*unlocked(whole), *whole.closed]:
+    if wrong := unlocked(whole):
         raise RecipeError(wrong)
     names = whole.names(who)
     for name, folder in names.items():
@@ -223,7 +225,7 @@ def packaged(reference: str, base: Path) -> Path | None:
         base: The folder of the file in which it stands.
 
     Raises:
-        RecipeError: the package is not installed, a folder in `base` has its name too, the path leads out of it, or
+        RecipeError: the package is not locked or installed, a folder in `base` has its name too, the path leads out of it, or
             `pada.yaml` or the lock is wrong.
     """
     name, _, rest = PurePosixPath(reference).as_posix().partition("/")
@@ -236,12 +238,8 @@ def packaged(reference: str, base: Path) -> Path | None:
     folder = whole.names(who).get(name)
     beside = base / name
     if folder is None:
-        if beside.exists():
-            return None
-        if whole.closed:
-            raise RecipeError(whole.closed)
         asked = any(_may_be(name, each.git, each.subdirectory) for each in whole.asked)
-        if asked and (wrong := unlocked(whole)):
+        if asked and not beside.exists() and (wrong := unlocked(whole)):
             raise RecipeError(wrong)
         return None
     if beside.is_dir() and real(beside) != real(folder):

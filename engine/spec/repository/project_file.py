@@ -145,7 +145,11 @@ class ProjectFile(Spec):
 
 
 def project_file(base: Path) -> tuple[Path, ProjectFile] | None:
-    """Return the nearest `pada.yaml` above a folder, read; None without one. Raises RecipeError for a wrong one."""
+    """Return the nearest `pada.yaml` above a folder, read; None without one, and for an empty one, which marks a project.
+
+    Raises:
+        RecipeError: it is wrong.
+    """
     found = project_document(base)
     return None if found is None else (found[0], found[1])
 
@@ -153,7 +157,7 @@ def project_file(base: Path) -> tuple[Path, ProjectFile] | None:
 def project_document(base: Path) -> tuple[Path, ProjectFile, Document] | None:
     """Return the nearest `pada.yaml` above a folder, read, and with the places of all that is in it."""
     file = project_of(base) / PROJECT
-    if not file.is_file():
+    if not file.is_file() or not file.stat().st_size:
         return None
     document = read_document(passed_file(file, base, "project"), "project")
     return file, checked_project(document), document
