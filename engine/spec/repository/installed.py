@@ -225,8 +225,8 @@ def packaged(reference: str, base: Path) -> Path | None:
         base: The folder of the file in which it stands.
 
     Raises:
-        RecipeError: the package is not locked or installed, a folder in `base` has its name too, the path leads out of it, or
-            `pada.yaml` or the lock is wrong.
+        RecipeError: the package is not locked or installed, a folder in `base` has its name too, the path leads out of
+            it, or `pada.yaml` or the lock is wrong.
     """
     name, _, rest = PurePosixPath(reference).as_posix().partition("/")
     if not rest or name in ("", ".", "..", "~") or "://" in reference or "\0" in reference:

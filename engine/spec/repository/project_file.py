@@ -30,7 +30,7 @@ _VERSION = re.compile(
     re.ASCII,
 )
 """As semver.org has it."""
-_PLACES = ("model", "adapter", "replies")
+_PLACES = ("model", "tokenizer", "adapter", "replies")
 """Settings of a model that may be paths."""
 _LONGEST_REVISION = 200
 
@@ -145,7 +145,7 @@ class ProjectFile(Spec):
 
 
 def project_file(base: Path) -> tuple[Path, ProjectFile] | None:
-    """Return the nearest `pada.yaml` above a folder, read; None without one, and for an empty one, which marks a project.
+    """Return the nearest `pada.yaml` above a folder, read; None without one, or where nothing stands in it.
 
     Raises:
         RecipeError: it is wrong.
