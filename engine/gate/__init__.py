@@ -5,6 +5,7 @@ links too, and must lie under a root that the user, not the recipe, decides on. 
 """
 
 from engine.gate.consent import KeyUse, grant_keys, has_consent, refusal, remember_keys
+from engine.gate.packages import remember_package
 from engine.gate.passing import passed, passed_folder
 from engine.gate.roots import allow, is_above_named, name_places, project_of, remember
 from engine.gate.states import check_state, disown, own_state, trust_state
@@ -25,5 +26,6 @@ __all__ = [
     "refusal",
     "remember",
     "remember_keys",
+    "remember_package",
     "trust_state",
 ]

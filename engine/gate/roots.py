@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from engine.gate.packages import trusting_project
 from engine.system.files import write_private
 from engine.system.places import cache_root, config_root, expanded, hub_caches
 
@@ -93,7 +94,9 @@ def project_of(base: Path) -> Path:
 def roots(base: Path) -> list[Path]:
     """Return the folders and files that the recipe in a folder may read, resolved."""
     named = _named.get(base.absolute(), frozenset())
-    return [project_of(base), *named, *_allowed, *_remembered(), *_own()]
+    around = trusting_project(base)
+    wider = [] if around is None else [around]
+    return [project_of(base), *wider, *named, *_allowed, *_remembered(), *_own()]
 
 
 def is_above_named(folder: Path, base: Path) -> bool:
