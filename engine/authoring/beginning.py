@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from engine.authoring.settling import Settled, settle
 from engine.authoring.splitting import sampled, taken
 from engine.authoring.teachers import AskedTeacher, Teacher, teacher
 from engine.authoring.writing import Draft, recipe_text
-from engine.data.labels import visible
+from engine.data.labels import folded, visible
 from engine.errors import EngineError, Location, Problem, RecipeError
 from engine.gate.roots import PROJECT
 from engine.plan.validate import Examined
@@ -47,7 +47,7 @@ class Asked:
     description: str | None = None
     to: Path = Path()
     format: Sequence[str] = ()
-    teacher: AskedTeacher = AskedTeacher()
+    teacher: AskedTeacher = field(default_factory=AskedTeacher)
 
 
 class Begun(NamedTuple):
@@ -81,8 +81,6 @@ def begin(asked: Asked, answers: Answers, say: Say) -> Begun:
     for each in looked.values():
         say(each.said)
     settled = _task(asked, looked["train"], answers)
-    for line in settled.said:
-        say(f"  {line}")
     of_teacher = teacher(answers, asked.teacher)
     draft = _draft(asked, looked, settled, of_teacher, answers)
     answers.require_all()
@@ -91,8 +89,8 @@ def begin(asked: Asked, answers: Answers, say: Say) -> Begun:
         draft = _with_data(draft, looked, sources)
         draft = replace(draft, recipe=placing.command("validate", file, sources.given))
         draft, warnings = _checked(draft, file, sources.given)
-        if draft.drops:
-            say(f"  {draft.drops}")
+        for line in _told(draft):
+            say(f"  {line}")
         project = placing.project_text(folder, draft.name)
         files = {file: recipe_text(draft)} | ({folder / PROJECT: project} if project else {})
         placing.write_all(files)
@@ -115,8 +113,8 @@ def _task(asked: Asked, train: Looked, answers: Answers) -> Settled:
     if len(columns) < 2:
         raise EngineError(
             f"{train.place} has one column, '{next(iter(columns))}': a recipe needs texts and the right answer to each",
-            "add a column with the answers; texts without answers can be a pool: "
-            'pada init LABELLED_FILE --pool THIS_FILE. Is it one column because of its delimiter? --format delimiter=";"',
+            "add a column with the answers; texts without answers can be a pool: pada init LABELLED_FILE --pool "
+            'THIS_FILE; if it has more columns, say what parts them: --format delimiter=";"',
         )
     target = _target(asked, columns, answers)
     proposed = inputs(columns, target)
@@ -215,12 +213,41 @@ def _draft(
     )
 
 
+def _told(draft: Draft) -> Iterator[str]:
+    """Yield what the recipe says, in plain words."""
+    task = draft.task
+    yield f"task: {task.kind}. {TASKS[task.kind].sentence}"
+    if task.kind != "chat":
+        yield f"the model sees {', '.join(map(repr, task.input))}; the right answer is in {task.target!r}"
+    yield from task.said
+    yield f"rows: {'; '.join(_rows_of(split, source) for split, source in draft.splits.items())}"
+    yield f"scored by {', '.join(task.metrics)}; a failure is: {task.failure}"
+    model = draft.teacher.spec["model"]
+    yield f"teacher: {model}" + (
+        "" if draft.teacher.writes else ", which needs no key; the recipe says how to name another"
+    )
+    if draft.drops:
+        yield draft.drops
+
+
+def _rows_of(split: str, source: Mapping[str, Any]) -> str:
+    taken_from = source.get("split_from")
+    if taken_from is None:
+        some = f", {source['sample']['n']} of them" if "sample" in source else ""
+        each = f" for each '{source['sample']['per']}'" if "per" in source.get("sample", {}) else ""
+        return f"{split} from {source['path']}{some}{each}"
+    much = f"{taken_from['share']:.0%}" if "share" in taken_from else f"{taken_from['rows']}"
+    return f"{split} {much} of them"
+
+
 def _label_rows(settled: Settled) -> Mapping[str, int]:
     kind = TASKS[settled.kind]
     if not kind.labelled:
         return {}
     params = kind.params.model_validate(dict(settled.params))
-    return Counter(label for answer in settled.answers for label in kind.labels_in(answer, params))
+    names = {folded(label, settled.fold): label for label in settled.labels}
+    labels = (label for answer in settled.answers for label in kind.labels_in(answer, params))
+    return Counter(names.get(folded(label, settled.fold), label) for label in labels)
 
 
 def _longest(looked: Mapping[str, Looked], settled: Settled) -> int:

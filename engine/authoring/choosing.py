@@ -63,10 +63,8 @@ def turns_in(columns: Columns) -> str | None:
 def targets(columns: Columns) -> list[str]:
     """Return the columns that could be the right answer, the likeliest first; none where no one is likely."""
     scores = {name: _target_score(column) for name, column in columns.items()}
-    last = next(reversed(columns), None)
-    if last is not None:
-        scores[last] += 0.5
     order = list(columns)
+    scores[order[-1]] += 0.5
     ranked = sorted(scores, key=lambda name: (-scores[name], -order.index(name)))
     return [name for name in ranked if scores[name] >= _LIKELY]
 
@@ -100,12 +98,9 @@ def inputs(columns: Columns, target: str) -> list[str]:
 def kinds(looked: Looked, seen: Sequence[str], target: str) -> list[str]:
     """Return the kinds of task that fit a target, the likeliest first; never none."""
     column = looked.columns[target]
-    if column.shape == "turns":
-        return ["chat"]
-    if _is_answer_span(column):
-        return ["extraction", "generation"]
-    if column.shape == "object":
-        return ["structured"]
+    if column.shape in ("turns", "object"):
+        spans = ["extraction", "generation"] if _is_answer_span(column) else ["structured"]
+        return ["chat"] if column.shape == "turns" else spans
     found: list[str] = []
     if options_in(looked, seen, target) is not None:
         found.append("multiple_choice")
@@ -144,7 +139,7 @@ def several_labels(column: Column) -> str | None:
 
 
 def labels_of(column: Column, sign: str) -> set[str]:
-    """Return the labels that a column of lists, or of texts with a sign between labels, names; none where it has not."""
+    """Return the labels in a column of lists, or of texts with a sign between labels; none where it has no such."""
     lists = [
         [str(part).strip() for part in value]
         if isinstance(value, list)

@@ -1,4 +1,4 @@
-"""A shipped or packaged recipe as one's own: copied into a folder with all that it needs, paths that lead out mended."""
+"""A shipped or packaged recipe as one's own: copied into a folder with all that it needs."""
 
 from __future__ import annotations
 

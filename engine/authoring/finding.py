@@ -98,7 +98,8 @@ def _of_folder(folder: Path) -> dict[str, str]:
     raise EngineError(
         f"{folder}: this is a folder, and "
         + (f"it is not clear which file is meant: {shown}" if names else "it has no data files"),
-        f"name a file in it, or call its files train, validation and test; files that can be read end in {', '.join(READERS)}",
+        "name a file in it, or call its files train, validation and test; what can be read ends in "
+        + ", ".join(READERS),
     )
 
 

@@ -1,4 +1,4 @@
-"""What cannot be known of somebody's data and is asked: each question with its proposal and the flag that answers it."""
+"""What cannot be known of somebody's data and is asked: each question with its proposal and its flag."""
 
 from __future__ import annotations
 

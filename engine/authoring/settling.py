@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.authoring.choosing import (
     Options,
     context_in,
     in_sql,
-    labels_of,
     options_in,
     several_labels,
     unknown_column,
@@ -22,11 +21,14 @@ from engine.authoring.looking import Looked
 from engine.authoring.schemas import schema_of
 from engine.data.labels import FOLDS, alike, differences, folded, visible
 from engine.errors import EngineError
+from engine.numbers import final_number
 from engine.plan.checks.metrics import is_short
 from engine.tasks import TASKS
 
 _MOST_WRITTEN = 40
 """Labels that are written into the recipe; of more the training rows are the list."""
+_SHOWN = 3
+"""Labels whose spellings are told."""
 _ASSISTANT = ("assistant", "gpt", "model")
 _ANSWER = "answer"
 
@@ -104,8 +106,6 @@ def _without_blanks(settled: Settled, looked: Looked) -> Settled:
 
 
 def _changed(settled: Settled, **changes: Any) -> Settled:
-    from dataclasses import replace
-
     return replace(settled, **changes)
 
 
@@ -182,10 +182,15 @@ def _folds(counts: Mapping[str, int]) -> tuple[list[str], list[str], list[str]]:
     first: dict[str, str] = {}
     for name in ranked:
         first.setdefault(folded(name, fold) if fold else name, name)
-    said = [
-        f"one label in several spellings, read as one: {' = '.join(visible(name) for name in group)}"
-        for group in groups[:5]
-    ]
+    said = []
+    for group in groups[:_SHOWN]:
+        most, *others = sorted(group, key=lambda name: (-counts[name], name))
+        spelled = ", ".join(f"'{visible(name)}'" for name in others)
+        said.append(f"'{visible(most)}' is also spelled {spelled}: read as one label")
+    if len(groups) > _SHOWN:
+        said.append(
+            f"{len(groups) - _SHOWN} more labels have several spellings: each is read as one"
+        )
     return list(fold), list(first.values()), said
 
 
@@ -263,8 +268,6 @@ def _numeric(looked: Looked, seen: list[str], target: str) -> Settled:
 
 def _fits_comma(texts: Sequence[str]) -> bool:
     """Tell whether more targets are numbers with a decimal comma than with a full stop."""
-    from engine.numbers import final_number
-
     point = sum(final_number(text, "point") is not None for text in texts)
     return sum(final_number(text, "comma") is not None for text in texts) > point
 
@@ -325,9 +328,10 @@ def _chat(looked: Looked, seen: Sequence[str], target: str) -> Settled:
     sql = (
         f"json_extract_string({in_sql(name)}, '$[#-1].{key}')"
         if column.is_json
-        else f'{in_sql(name)}[-1]."{key}"'
+        else f"{in_sql(name)}[-1].{in_sql(key)}"
     )
-    where = f"{sql} in ({', '.join(repr(role) for role in roles)})" if left_out else ""
+    said_by = f"= '{roles[0]}'" if len(roles) == 1 else f"in ({', '.join(map(repr, roles))})"
+    where = f"{sql} {said_by}" if left_out else ""
     own = target if target and target != name else _ANSWER
     calls = [turn for turn in answered if turn.get("tool_calls") or turn.get("function_call")]
     answers = [str(turn.get("content") or turn.get("value") or "") for turn in answered]
@@ -367,6 +371,3 @@ def _with_metrics(settled: Settled) -> Settled:
     if settled.kind == "generation" and 2 * short >= len(settled.answers):
         metrics, failure = ["exact_match", *metrics], "exact_match < 1"
     return _changed(settled, metrics=metrics, failure=failure)
-
-
-__all__ = ["Settled", "labels_of", "settle"]

@@ -43,7 +43,7 @@ def taken(train: Looked, settled: Settled, given: Collection[str]) -> dict[str, 
         labels = f" ({stays} labels, one row of each stays in training)" if stays > 1 else ""
         raise EngineError(
             f"{train.place}: {rows} different rows are too few to take {' and '.join(missing)} rows from",
-            f"at least {needed} are needed{labels}; add rows, or give files of their own: --validation FILE --test FILE",
+            f"at least {needed} are needed{labels}; add rows, or give files: --validation FILE --test FILE",
         )
     wanted = min(round(_SHARE * rows), free // len(missing))
     if wanted > _MOST:

@@ -1,4 +1,4 @@
-"""The text of a new recipe: every block in the order of docs/recipe.md, with comments for people who know their task."""
+"""The text of a new recipe: blocks in the order of docs/recipe.md, with comments for people who know their task."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _task(draft: Draft) -> Iterator[str]:
     if task.fold:
         yield "  # These differ between spellings of one label, and make no difference: case, space, unicode."
         yield f"  fold_labels: {inline(task.fold)}"
-    yield "  # What the rows are and what the answer means, in a sentence: the teacher knows no more than this. Say it well."
+    yield "  # What the rows are and what the answer means. The teacher knows no more than this: say it well."
     yield f"  description: {inline(draft.description)}"
 
 
@@ -118,7 +118,7 @@ def _data(draft: Draft) -> Iterator[str]:
         if split == "pool":
             yield "  # Further rows without answers: those that are most like the failures are taken from here."
         if "sample" in source:
-            yield f"  # Some of the {draft.trained:,} rows, so that a first run takes minutes. Without `sample` all are used."
+            yield f"  # Some of {draft.trained:,} rows, so that a first run takes minutes; without `sample`, all."
         elif "split_from" in source and split == "validation":
             yield "  # Taken out of the training rows by chance; the seed makes it the same rows each time."
         yield from _mapping(split, source, 2)
@@ -138,8 +138,9 @@ def _models(draft: Draft) -> Iterator[str]:
         yield from _mapping("teacher", draft.teacher.spec, 2)
         yield "  # Without a judge of its own the teacher looks over its rows once more."
     else:
-        yield "  # This one needs no key and costs nothing, and writes no rows worth training on. A large model gives more:"
-        yield "  #   teacher: {backend: openai, base_url: https://SERVER/v1, model: NAME, api_key: {env: VARIABLE_WITH_YOUR_KEY}}"
+        yield "  # This one needs no key, costs nothing, and writes no rows worth training on. A large one gives more:"
+        yield "  #   teacher:"
+        yield "  #     {backend: openai, base_url: https://SERVER/v1, model: NAME, api_key: {env: VARIABLE_WITH_KEY}}"
         yield "  # Take `judge` out then, and change `operators` and `quality` below as it says there."
         yield f"  teacher: {embedded}"
         yield f"  judge: {embedded}"
@@ -170,7 +171,7 @@ def _augment(draft: Draft) -> Iterator[str]:
             yield "  # Rows of the pool come first, with the labels of the training rows that are most like them."
             yield "  mine: {by: [pattern, diverse], label: neighbours}"
     if draft.teacher.writes:
-        yield "  # Training rows in other words, new ones, and (of labels) ones just across the border to another label."
+        yield "  # Training rows in other words, new ones, and (with labels) ones just across a border."
         yield f"  operators: {_named(written)}"
     else:
         yield "  # Without a large model: typing errors in training rows, and rows that fail once more."
@@ -198,7 +199,7 @@ def _train(draft: Draft) -> Iterator[str]:
 
 
 def _loop(draft: Draft) -> Iterator[str]:
-    yield "# Rounds after the plain fine-tune. `control: true` trains once more without new rows, to tell chance from gain."
+    yield "# Rounds after the plain fine-tune. `control: true` trains once more without new rows, to show what chance does."
     control = "true" if draft.teacher.writes else "false"
     yield f"loop: {{rounds: 1, control: {control}, stop: {{metric: {draft.task.metrics[0]}}}}}"
     if draft.teacher.writes:

@@ -47,6 +47,8 @@ def block(value: Any, indent: int) -> Iterator[str]:
 def _text(text: str) -> str:
     if _PLAIN.fullmatch(text) and _reads_back(text):
         return text
+    if '"' in text and text.isprintable() and "\\" not in text:
+        return "'" + text.replace("'", "''") + "'"
     # What JSON writes, YAML reads; beyond ASCII it needs no escapes but for what nobody sees.
     return json.dumps(text, ensure_ascii=not text.isprintable())
 

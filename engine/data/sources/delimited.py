@@ -115,11 +115,11 @@ def detected_in(file: Path, form: Format, usual: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if layout.title:
         named = {"header": layout.title.names}
-        return named | detected_in(file, form.model_copy(update=named), usual)
-    if form.delimiter is None and layout.delimiter != usual:
-        found["delimiter"] = layout.delimiter
+        return detected_in(file, form.model_copy(update=named), usual) | named
     if form.encoding is None and layout.encoding.said:
         found["encoding"] = layout.encoding.name
+    if form.delimiter is None and layout.delimiter != usual:
+        found["delimiter"] = layout.delimiter
     return found
 
 
