@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from engine.bounds import LARGEST
-from engine.cli.authoring import init
+from engine.cli.authoring.init import init
 from engine.cli.calls import calls_app
 from engine.cli.export import export_app
 from engine.cli.options import (

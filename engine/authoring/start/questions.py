@@ -45,9 +45,13 @@ class Answers:
         if self._ask is not None and not self._takes_all:
             return self._ask(question)
         if not question.proposal:
-            known = f": {', '.join(question.choices)}" if question.choices else ""
+            about = question.about or ("",) * len(question.choices)
+            told = [
+                f"{c} ({why})" if why else c for c, why in zip(question.choices, about, strict=True)
+            ]
+            known = f"; there are: {'; '.join(told)}" if told else ""
             raise EngineError(
-                f"{question.text} That cannot be told from the data, and nobody was asked",
+                f"{question.text} That cannot be told from the data, and nobody was asked: nothing was written",
                 f"say it with {question.flag}{known}",
             )
         if not self._takes_all:

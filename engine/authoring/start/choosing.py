@@ -8,8 +8,8 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from engine import json_text
-from engine.authoring.columns import Column, is_filled, mostly
-from engine.authoring.looking import Looked
+from engine.authoring.start.columns import Column, is_filled, mostly
+from engine.authoring.start.looking import Looked
 from engine.data.rules import rules_for
 from engine.registry import did_you_mean
 from engine.spec.recipe import Task
@@ -60,9 +60,16 @@ def turns_in(columns: Columns) -> str | None:
     return next((name for name, column in columns.items() if column.shape == "turns"), None)
 
 
-def targets(columns: Columns) -> list[str]:
+def targets(looked: Looked) -> list[str]:
     """Return the columns that could be the right answer, the likeliest first; none where no one is likely."""
+    columns = looked.columns
     scores = {name: _target_score(column) for name, column in columns.items()}
+    for name, column in columns.items():
+        # Short answers may look like ids: those that are numbers, or stand in a text.
+        if column.is_id and _named(name, _TARGETS):
+            others = [other for other in columns if other != name]
+            is_answer = column.are_numbers or context_in(looked, others, name) is not None
+            scores[name] = 2.0 if is_answer else scores[name]
     order = list(columns)
     scores[order[-1]] += 0.5
     ranked = sorted(scores, key=lambda name: (-scores[name], -order.index(name)))
@@ -70,7 +77,8 @@ def targets(columns: Columns) -> list[str]:
 
 
 def _target_score(column: Column) -> float:
-    if not column.values or column.is_date or column.is_id or column.shape == "turns":
+    unfit = column.is_date or column.is_id or column.shape == "turns"
+    if column.distinct < 2 or unfit:
         return -5.0
     score = 0.0
     if _named(column.name, _TARGETS):

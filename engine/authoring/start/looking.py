@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -13,13 +13,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from engine.authoring.columns import Column, is_number, profiled
+from engine.authoring.start.columns import Column, is_number, profiled
 from engine.data.records import BadRow, Record, told_once
 from engine.data.sources.files import Files
 from engine.data.sources.hub import is_hub
 from engine.data.sources.origins import Origin, resolve_path
 from engine.data.sources.readers import READERS, ending
 from engine.errors import EngineError, Location, Problem, RecipeError
+from engine.metrics import METRICS
 from engine.spec.error_messages import describe
 from engine.spec.recipe import Format
 
@@ -48,6 +49,8 @@ class Looked:
     is_cut: bool
     """Whether more rows follow."""
     columns: Mapping[str, Column] = field(default_factory=dict)
+    rename: Mapping[str, str] = field(default_factory=dict)
+    """Name here -> name in the data, of columns whose name means something else in a recipe's SQL."""
 
     @property
     def said(self) -> str:
@@ -57,7 +60,9 @@ class Looked:
         width = f"{len(self.columns)} column{'' if len(self.columns) == 1 else 's'}"
         said = f"{self.place}: {count}, {width}"
         how = ", ".join(_in_words(self.form))
-        return f"{said}; read as {how}" if how else said
+        said = f"{said}; read as {how}" if how else said
+        named = ", ".join(f"'{old}' is called '{new}' here" for new, old in self.rename.items())
+        return f"{said}; {named}" if named else said
 
 
 def _in_words(form: Mapping[str, Any]) -> Iterator[str]:
@@ -177,7 +182,31 @@ def _read(place: str, origin: Origin, form: Mapping[str, Any]) -> Looked:
         else:
             bad.append(row)
     told = tuple(told_once(bad, origin.name, by_row=origin.by_row))
-    return Looked(place, dict(form), rows, told, len(bad), is_cut, profiled(rows))
+    rename = _renamed(dict.fromkeys(name for row in rows for name in row))
+    if rename:
+        new_names = {old: new for new, old in rename.items()}
+        rows = [{new_names.get(name, name): value for name, value in row.items()} for row in rows]
+    return Looked(place, dict(form), rows, told, len(bad), is_cut, profiled(rows), rename)
+
+
+def _renamed(names: Collection[str]) -> dict[str, str]:
+    """Return new name -> name of the columns that are called as the student's answer or a score is in SQL."""
+    scores = {
+        score.casefold()
+        for m in METRICS.values()
+        for score in (m.name, *([m.by_label.name] if m.by_label else []))
+    }
+    taken = {name.casefold() for name in names}
+    found: dict[str, str] = {}
+    for name in names:
+        if name.casefold() == "prediction" or name.casefold() in scores:
+            new = next(
+                n
+                for n in (f"{name}_column", f"{name}_in_data", f"the_{name}")
+                if n.casefold() not in taken
+            )
+            found[new] = name
+    return found
 
 
 def _checked(looked: Looked) -> Looked:

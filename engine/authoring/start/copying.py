@@ -10,12 +10,13 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from engine.authoring import placing
-from engine.authoring.yaml_text import inline
+from engine.authoring.start import placing
+from engine.authoring.start.yaml_text import inline
 from engine.errors import EngineError, Location
 from engine.gate.roots import PROJECT
 from engine.spec.loader import find_recipe
 from engine.spec.named_files import passed_file, read_document
+from engine.spec.package_data import shipped
 from engine.spec.repository import packaged
 from engine.spec.yaml import decode, read_bytes
 
@@ -46,7 +47,9 @@ def copy_recipe(named: str, folder: Path | None, name: str | None) -> Copied:
             written then.
     """
     within = packaged(named, Path.cwd()) if "/" in named else None
-    source = find_recipe(within if within is not None else named)
+    ours = shipped("recipes") / named / placing.RECIPE
+    is_shipped = "/" not in named and not named.startswith(".") and ours.is_file()
+    source = ours if is_shipped else find_recipe(within if within is not None else named)
     base = source.absolute().parent
     text = decode(read_bytes(passed_file(source, base, "recipe")), source)
     document = read_document(source, "recipe")

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.authoring.settling import Settled
-from engine.authoring.teachers import EMBEDDED, Teacher
-from engine.authoring.yaml_text import Written, block, inline
+from engine.authoring.start.settling import Settled
+from engine.authoring.start.teachers import EMBEDDED, Teacher
+from engine.authoring.start.yaml_text import Written, block, inline
 
 _WIDEST = 110
 _TOKEN = 2
@@ -199,7 +199,7 @@ def _train(draft: Draft) -> Iterator[str]:
 
 
 def _loop(draft: Draft) -> Iterator[str]:
-    yield "# Rounds after the plain fine-tune. `control: true` trains once more without new rows, to show what chance does."
+    yield "# Rounds after the plain fine-tune. With `control: true` it is done twice, to tell chance from gain."
     control = "true" if draft.teacher.writes else "false"
     yield f"loop: {{rounds: 1, control: {control}, stop: {{metric: {draft.task.metrics[0]}}}}}"
     if draft.teacher.writes:

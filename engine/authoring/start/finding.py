@@ -57,7 +57,8 @@ def _of_one(place: str) -> dict[str, str]:
     return _of_folder(path) if path.is_dir() else {"train": place}
 
 
-def _split_of(name: str) -> str | None:
+def split_of(name: str) -> str | None:
+    """Return the split that a file is called after; None where it is none, or several."""
     words = [word for word in re.split(r"[\W_]+|\d+", name.casefold()) if word]
     found = {_WORDS[word] for word in words if word in _WORDS}
     return found.pop() if len(found) == 1 else None
@@ -66,7 +67,7 @@ def _split_of(name: str) -> str | None:
 def _by_name(given: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for place in given:
-        split = _split_of(place.rsplit("/", 1)[-1].partition(".")[0])
+        split = split_of(place.rsplit("/", 1)[-1].partition(".")[0])
         if split is None:
             raise EngineError(
                 f"{place}: its name does not say whether it holds training, validation or test rows",
@@ -91,7 +92,7 @@ def _of_folder(folder: Path) -> dict[str, str]:
         names = sorted(
             file.name for file in folder.iterdir() if file.is_file() and ending(file) in READERS
         )
-    splits = {name: split for name in names if (split := _split_of(name.partition(".")[0]))}
+    splits = {name: split for name in names if (split := split_of(name.partition(".")[0]))}
     if "train" in splits.values() and len(splits) == len(set(splits.values())):
         return {split: str(folder / name) for name, split in splits.items()}
     shown = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from engine.authoring.questions import Answers, Question
+from engine.authoring.start.questions import Answers, Question
 from engine.errors import EngineError
 
 TEACHERS = ("embedded", "openai", "anthropic", "batch")

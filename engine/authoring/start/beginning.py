@@ -8,22 +8,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.authoring import placing
-from engine.authoring.choosing import inputs, kinds, targets, turns_in, unknown_column
-from engine.authoring.columns import Column
-from engine.authoring.finding import places
-from engine.authoring.looking import Looked, form_of, look
-from engine.authoring.questions import Answers, Question
-from engine.authoring.settling import Settled, settle
-from engine.authoring.splitting import sampled, taken
-from engine.authoring.teachers import AskedTeacher, Teacher, teacher
-from engine.authoring.writing import Draft, recipe_text
+from engine.authoring.start import placing
+from engine.authoring.start.choosing import inputs, kinds, targets, turns_in, unknown_column
+from engine.authoring.start.columns import Column
+from engine.authoring.start.finding import places, split_of
+from engine.authoring.start.looking import Looked, form_of, look
+from engine.authoring.start.questions import Answers, Question
+from engine.authoring.start.settling import Settled, settle
+from engine.authoring.start.splitting import sampled, taken
+from engine.authoring.start.teachers import AskedTeacher, Teacher, teacher
+from engine.authoring.start.writing import Draft, recipe_text
 from engine.data.labels import folded, visible
 from engine.errors import EngineError, Location, Problem, RecipeError
 from engine.gate.roots import PROJECT
 from engine.plan.validate import Examined
 from engine.project import Project
 from engine.tasks import TASKS
+from engine.tasks.conversation_rows import facts_of
 
 _OF_ROWS = frozenset({"data", "labels", "read-back"})
 """Codes of errors that are those of single rows, which may be left out."""
@@ -84,17 +85,18 @@ def begin(asked: Asked, answers: Answers, say: Say) -> Begun:
     of_teacher = teacher(answers, asked.teacher)
     draft = _draft(asked, looked, settled, of_teacher, answers)
     answers.require_all()
-    with placing.made(folder):
-        sources = placing.sources(found, folder)
+    root = placing.project_root(folder, found.values())
+    project = placing.project_text(root, draft.name)
+    with placing.made(folder), placing.added(root / PROJECT, project):
+        sources = placing.sources(found, folder, root)
         draft = _with_data(draft, looked, sources)
         draft = replace(draft, recipe=placing.command("validate", file, sources.given))
         draft, warnings = _checked(draft, file, sources.given)
-        for line in _told(draft):
+        for line in _told(draft, found):
             say(f"  {line}")
-        project = placing.project_text(folder, draft.name)
-        files = {file: recipe_text(draft)} | ({folder / PROJECT: project} if project else {})
-        placing.write_all(files)
-    return Begun(list(files), sources.given, warnings)
+        placing.write_all({file: recipe_text(draft)})
+    files = [file, *([root / PROJECT] if project else [])]
+    return Begun(files, sources.given, warnings)
 
 
 def _task(asked: Asked, train: Looked, answers: Answers) -> Settled:
@@ -116,7 +118,7 @@ def _task(asked: Asked, train: Looked, answers: Answers) -> Settled:
             "add a column with the answers; texts without answers can be a pool: pada init LABELLED_FILE --pool "
             'THIS_FILE; if it has more columns, say what parts them: --format delimiter=";"',
         )
-    target = _target(asked, columns, answers)
+    target = _target(asked, train, answers)
     proposed = inputs(columns, target)
     others = tuple(name for name in columns if name != target)
     question = Question(
@@ -139,8 +141,9 @@ def _task(asked: Asked, train: Looked, answers: Answers) -> Settled:
     return settle(kind, train, seen, target)
 
 
-def _target(asked: Asked, columns: Mapping[str, Column], answers: Answers) -> str:
-    likely = [name for name in targets(columns) if name not in asked.input]
+def _target(asked: Asked, train: Looked, answers: Answers) -> str:
+    columns = train.columns
+    likely = [name for name in targets(train) if name not in asked.input]
     choices = tuple(name for name in columns if name not in asked.input)
     question = Question(
         "--target",
@@ -160,6 +163,8 @@ def _in_words(column: Column) -> str:
     """Return a column in a few words."""
     if not column.values:
         return "empty"
+    if column.distinct == 1:
+        return "the same in each row"
     if column.is_label:
         few = sorted(Counter(map(str, column.values)).items(), key=lambda one: (-one[1], one[0]))
         shown = ", ".join(_short(label) for label, _ in few[:3])
@@ -185,10 +190,7 @@ def _draft(
     answers: Answers,
 ) -> Draft:
     train = looked["train"]
-    stem = train.place.rstrip("/").rsplit("/", 1)[-1].partition(".")[0]
-    if asked.to != Path() and stem.casefold() in ("train", "training", "data"):
-        stem = asked.to.name
-    proposal = placing.recipe_name(stem)
+    proposal = placing.recipe_name(_called(asked, train.place))
     name = answers.optional(
         Question("--name", "How is the recipe called?", (proposal,)), asked.name
     )
@@ -213,14 +215,16 @@ def _draft(
     )
 
 
-def _told(draft: Draft) -> Iterator[str]:
+def _told(draft: Draft, found: Mapping[str, str]) -> Iterator[str]:
     """Yield what the recipe says, in plain words."""
     task = draft.task
-    yield f"task: {task.kind}. {TASKS[task.kind].sentence}"
+    kind = TASKS[task.kind]
+    yield f"task: {task.kind}. {kind.told(kind.params.model_validate(dict(task.params)))}"
     if task.kind != "chat":
         yield f"the model sees {', '.join(map(repr, task.input))}; the right answer is in {task.target!r}"
     yield from task.said
-    yield f"rows: {'; '.join(_rows_of(split, source) for split, source in draft.splits.items())}"
+    rows = (_rows_of(split, source, found.get(split, "")) for split, source in draft.splits.items())
+    yield f"rows: {'; '.join(rows)}"
     yield f"scored by {', '.join(task.metrics)}; a failure is: {task.failure}"
     model = draft.teacher.spec["model"]
     yield f"teacher: {model}" + (
@@ -230,14 +234,22 @@ def _told(draft: Draft) -> Iterator[str]:
         yield draft.drops
 
 
-def _rows_of(split: str, source: Mapping[str, Any]) -> str:
+def _rows_of(split: str, source: Mapping[str, Any], place: str) -> str:
     taken_from = source.get("split_from")
     if taken_from is None:
         some = f", {source['sample']['n']} of them" if "sample" in source else ""
         each = f" for each '{source['sample']['per']}'" if "per" in source.get("sample", {}) else ""
-        return f"{split} from {source['path']}{some}{each}"
+        return f"{split} from {place}{some}{each}"
     much = f"{taken_from['share']:.0%}" if "share" in taken_from else f"{taken_from['rows']}"
-    return f"{split} {much} of them"
+    return f"{split} {much} of the train rows"
+
+
+def _called(asked: Asked, place: str) -> str:
+    """Return what a recipe is called after: its data, or the folder where that is called after a split."""
+    stem = place.rstrip("/").rsplit("/", 1)[-1].partition(".")[0]
+    if split_of(stem) is None:
+        return stem
+    return asked.to.absolute().name if asked.to != Path() else Path(place).absolute().parent.name
 
 
 def _label_rows(settled: Settled) -> Mapping[str, int]:
@@ -286,13 +298,22 @@ def _with_data(draft: Draft, looked: Mapping[str, Looked], sources: placing.Sour
 
 
 def _renamed(looked: Looked, task: Settled) -> dict[str, Any]:
-    """Return another name for a column `id` whose values come again: by that name the engine tells rows apart."""
-    column = looked.columns.get(_ID)
-    if column is None or column.distinct == column.filled or _ID in (*task.input, task.target):
-        return {}
-    return {
-        "rename": {next(n for n in ("row_id", "the_id", "id_") if n not in looked.columns): _ID}
-    }
+    """Return other names for columns whose names mean something else to the engine, where the task needs none of them.
+
+    By `id` it tells rows apart; `target` is the right answer in SQL; of a conversation it counts what is in it.
+    """
+    facts = facts_of(()) if task.kind == "chat" else {}
+    rename = dict(looked.rename)
+    for name, column in looked.columns.items():
+        repeated = name == _ID and column.distinct < column.filled
+        if (repeated or name == "target" or name in facts) and name not in (
+            *task.input,
+            task.target,
+        ):
+            rename[
+                next(n for n in (f"{name}_column", f"the_{name}") if n not in looked.columns)
+            ] = name
+    return {"rename": rename} if rename else {}
 
 
 def _checked(draft: Draft, file: Path, given: Mapping[str, str]) -> tuple[Draft, Sequence[Problem]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from engine.authoring.choosing import (
+from engine.authoring.start.choosing import (
     Options,
     context_in,
     in_sql,
@@ -16,13 +16,14 @@ from engine.authoring.choosing import (
     several_labels,
     unknown_column,
 )
-from engine.authoring.columns import Column, is_filled
-from engine.authoring.looking import Looked
-from engine.authoring.schemas import schema_of
+from engine.authoring.start.columns import Column, is_filled
+from engine.authoring.start.looking import Looked
+from engine.authoring.start.schemas import schema_of
 from engine.data.labels import FOLDS, alike, differences, folded, visible
 from engine.errors import EngineError
 from engine.numbers import final_number
 from engine.plan.checks.metrics import is_short
+from engine.spec.recipe import Fold
 from engine.tasks import TASKS
 
 _MOST_WRITTEN = 40
@@ -50,7 +51,7 @@ class Settled:
     labels: Sequence[str] = ()
     """Those that are written down, the most frequent first."""
     label_count: int = 0
-    fold: Sequence[str] = ()
+    fold: Sequence[Fold] = ()
     """What makes no difference between labels."""
     metrics: Sequence[str] = ()
     failure: str = ""
@@ -86,9 +87,11 @@ def settle(kind: str, looked: Looked, seen: Sequence[str], target: str) -> Settl
 
 def _column(looked: Looked, target: str) -> Column:
     column = looked.columns[target]
-    if column.filled < 2:
+    if column.distinct < 2:
+        only = f"every row has '{column.values[0]}'" if column.values else "no row has anything"
         raise EngineError(
-            f"{looked.place}: the column '{target}' is empty", "name another one with --target"
+            f"{looked.place}: {only} in '{target}': there is nothing to learn",
+            "name another column with --target",
         )
     return column
 
@@ -99,10 +102,17 @@ def _without_blanks(settled: Settled, looked: Looked) -> Settled:
     blank = {name for name in names if looked.columns[name].is_empty_somewhere}
     if settled.where or not blank:
         return settled
-    parts = [f"trim({in_sql(name)}::varchar) <> ''" for name in names if name in blank]
+    parts = [_is_filled(looked.columns[name]) for name in names if name in blank]
     count = sum(any(not is_filled(row.get(name)) for name in blank) for row in looked.rows)
     said = f"{count:,} rows have nothing in {_listed(sorted(blank))}: they are left out"
     return _changed(settled, where=" and ".join(parts), left_out=count, said=[*settled.said, said])
+
+
+def _is_filled(column: Column) -> str:
+    """Return the condition that a row has a value in a column."""
+    name = in_sql(column.name)
+    is_text = column.shape == "text" or column.is_json
+    return f"trim({name}) <> ''" if is_text else f"{name} is not null"
 
 
 def _changed(settled: Settled, **changes: Any) -> Settled:
@@ -173,7 +183,7 @@ def _some(names: Sequence[str]) -> str:
     return shown + (f", … and {len(names) - 8} more" if len(names) > 8 else "")
 
 
-def _folds(counts: Mapping[str, int]) -> tuple[list[str], list[str], list[str]]:
+def _folds(counts: Mapping[str, int]) -> tuple[list[Fold], list[str], list[str]]:
     """Return what spellings differ in, the labels with the commonest spelling of each, and what to say."""
     groups = alike(counts, FOLDS)
     found = {fold for group in groups for fold in differences(group)}
@@ -191,7 +201,7 @@ def _folds(counts: Mapping[str, int]) -> tuple[list[str], list[str], list[str]]:
         said.append(
             f"{len(groups) - _SHOWN} more labels have several spellings: each is read as one"
         )
-    return list(fold), list(first.values()), said
+    return fold, list(first.values()), said
 
 
 def _multiple_choice(looked: Looked, seen: list[str], target: str) -> Settled:
@@ -258,7 +268,7 @@ def _numeric(looked: Looked, seen: list[str], target: str) -> Settled:
     texts = [str(value).strip() for value in column.values]
     comma = looked.form.get("decimal") != "," and column.shape == "text" and _fits_comma(texts)
     params: dict[str, Any] = {"decimal": "comma"} if comma else {}
-    if max(map(len, texts)) <= 30:
+    if column.are_numbers:
         params["max_tokens"] = 32
     else:
         params["max_tokens"] = _tokens(texts, 256, 4096)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from engine.authoring.looking import Looked
-from engine.authoring.settling import Settled
+from engine.authoring.start.looking import Looked
+from engine.authoring.start.settling import Settled
 from engine.errors import EngineError
 
 _SHARE = 0.2

@@ -7,12 +7,12 @@ import re
 import secrets
 import shlex
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.authoring.yaml_text import Written, inline
+from engine.authoring.start.yaml_text import Written, inline
 from engine.data.sources.hub import is_hub
 from engine.errors import EngineError, Location
 from engine.gate import project_of
@@ -45,13 +45,35 @@ class Sources:
     """The same as the command line has to name them: var -> place."""
 
 
-def sources(places: Mapping[str, str], folder: Path) -> Sources:
+def project_root(folder: Path, places: Iterable[str]) -> Path:
+    """Return where the `pada.yaml` of a recipe's project is, or will be.
+
+    Where there is none above the recipe's folder, it is put beside the recipe, or into the current folder if that holds
+    both the recipe and its data.
+    """
+    found = project_of(folder)
+    if (found / PROJECT).is_file():
+        return found
+    here = Path.cwd()
+    inside = (folder, *(Path(place) for place in places if not is_hub(place)))
+    if not _is_home(here) and all(
+        real(each.absolute()).is_relative_to(real(here)) for each in inside
+    ):
+        return Path()
+    return folder
+
+
+def _is_home(folder: Path) -> bool:
+    """Tell whether a folder is the user's home or above it, where no project is looked for."""
+    return real(expanded("~")).is_relative_to(real(folder))
+
+
+def sources(places: Mapping[str, str], folder: Path, root: Path) -> Sources:
     """Return how the recipe in a folder names the data of its splits: relative inside its project, else by vars."""
-    root = project_of(folder)
     outside = {
         split: Path(place).absolute()
         for split, place in places.items()
-        if not is_hub(place) and not real(Path(place).absolute()).is_relative_to(root)
+        if not is_hub(place) and not real(Path(place).absolute()).is_relative_to(real(root))
     }
     paths = {
         split: Written(_escaped(place if is_hub(place) else relative(Path(place), folder)))
@@ -96,7 +118,7 @@ def command(verb: str, recipe: Path, given: Mapping[str, str]) -> str:
 
 def project_text(folder: Path, name: str) -> str | None:
     """Return the `pada.yaml` of a new project; None where the folder is in one, or cannot be one."""
-    if (project_of(folder) / PROJECT).is_file() or real(expanded("~")).is_relative_to(real(folder)):
+    if (project_of(folder) / PROJECT).is_file() or _is_home(folder):
         return None
     return (
         "# Makes this folder a project: the recipes below it may read what lies in it, and share it.\n"
@@ -130,6 +152,20 @@ def made(folder: Path) -> Iterator[None]:
         for each in new:
             with suppress(OSError):
                 each.rmdir()
+        raise
+
+
+@contextmanager
+def added(file: Path, text: str | None) -> Iterator[None]:
+    """Write a file, where there is a text for it, for as long as the block succeeds: else it is removed again."""
+    if text is None:
+        yield
+        return
+    write_all({file: text})
+    try:
+        yield
+    except BaseException:
+        file.unlink(missing_ok=True)
         raise
 
 
