@@ -112,6 +112,11 @@ def _task(asked: Asked, train: Looked, answers: Answers) -> Settled:
             raise EngineError(
                 f"{train.place} has no column '{name}'", unknown_column(name, columns)
             )
+    if asked.target in asked.input:
+        raise EngineError(
+            f"'{asked.target}' is the right answer, so the model cannot see it",
+            "name another --input or --target",
+        )
     if len(columns) < 2:
         raise EngineError(
             f"{train.place} has one column, '{next(iter(columns))}': a recipe needs texts and the right answer to each",

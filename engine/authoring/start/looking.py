@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
 
@@ -190,23 +190,26 @@ def _read(place: str, origin: Origin, form: Mapping[str, Any]) -> Looked:
 
 
 def _renamed(names: Collection[str]) -> dict[str, str]:
-    """Return new name -> name of the columns that are called as the student's answer or a score is in SQL."""
-    scores = {
-        score.casefold()
-        for m in METRICS.values()
-        for score in (m.name, *([m.by_label.name] if m.by_label else []))
-    }
+    """Return new name -> name of columns that SQL would take for the student's answer, a score or another column."""
+    scores = [score for m in METRICS.values() for score in (m.name, m.by_label and m.by_label.name)]
+    known = {"prediction", *(score.casefold() for score in scores if score)}
     taken = {name.casefold() for name in names}
     found: dict[str, str] = {}
     for name in names:
-        if name.casefold() == "prediction" or name.casefold() in scores:
-            new = next(
-                n
-                for n in (f"{name}_column", f"{name}_in_data", f"the_{name}")
-                if n.casefold() not in taken
-            )
-            found[new] = name
+        if name.casefold() in known:
+            found[_free(name, ("column", "in_data"), taken)] = name
+        known.add(name.casefold())
     return found
+
+
+def _free(name: str, endings: Sequence[str], taken: set[str]) -> str:
+    """Return a name for a column that none has, which it takes."""
+    numbered = (f"{name}_{number}" for number in count(2))
+    free = next(
+        n for n in chain((f"{name}_{e}" for e in endings), numbered) if n.casefold() not in taken
+    )
+    taken.add(free.casefold())
+    return free
 
 
 def _checked(looked: Looked) -> Looked:

@@ -76,11 +76,6 @@ def settle(kind: str, looked: Looked, seen: Sequence[str], target: str) -> Settl
             raise EngineError(
                 f"{looked.place} has no column '{name}'", unknown_column(name, looked.columns)
             )
-    if target in seen:
-        raise EngineError(
-            f"'{target}' is the right answer, so the student cannot see it",
-            "name another --input or --target",
-        )
     settled = _KINDS[kind](looked, list(seen), target)
     return _with_metrics(_without_blanks(settled, looked))
 

@@ -64,8 +64,8 @@ def copy_command(source: str, asked: Asked, to: Path | None) -> None:
     }
     if extra := next((name for name, value in said.items() if value), None):
         raise EngineError(
-            f"--from copies a recipe as it is, and {extra} says how to make one: take one of the two",
-            "copy it, then change it in an editor",
+            f"--from copies a recipe as it is, and {extra} says how to make one",
+            "take one of the two; a copy can be changed in an editor",
         )
     copied = copy_recipe(source, to, asked.name)
     count = f"{copied.files} file{'' if copied.files == 1 else 's'}"
