@@ -127,7 +127,7 @@ KINDS: Sequence[tuple[str, dict[str, Any], list[dict[str, Any]]]] = [
     ("numeric", {"max_tokens": 256},
      [{"question": f"{n} and {n}?", "answer": f"{n}+{n}={2 * n}\n#### {2 * n}"} for n in COUNT]),
     ("extraction", {"context": "passage", "max_tokens": 48},
-     [{"passage": f"Town {n} is at the Moor{n}.", "question": f"What is {n} at?", "answer": f"Moor{n}"} for n in COUNT]),
+     [{"passage": f"Town {n} is at the Moor{n}.", "question": f"Where is {n}?", "answer": f"Moor{n}"} for n in COUNT]),
     ("multiple_choice", {"options": "choices"},
      [{"question": f"What is said of {n}?", "choices": [f"a {n}", f"b {n}"], "answer": "AB"[n % 2]} for n in COUNT]),
     ("generation", {"max_tokens": 128},
@@ -150,7 +150,8 @@ def test_the_kind_of_task_follows_from_the_columns(
 
 def test_objects_get_a_schema_whose_texts_and_lists_are_bounded(tmp_path: Path) -> None:
     rows = [
-        {"text": f"trip {n}", "trip": {"to": f"town {n}", "days": n, "with": ["x"] * (n % 3), "by": ("ship", None)[n % 2]}}
+        {"text": f"to {n}", "trip": {"to": f"town {n}", "days": n,
+         "with": ["x"] * (n % 3), "by": None if n % 2 else "car"}}
         for n in range(40)
     ]  # fmt: skip
     write(tmp_path, {"rows.jsonl": jsonl(rows)})
@@ -228,7 +229,7 @@ def test_data_outside_of_the_project_is_named_by_a_var(tmp_path: Path) -> None:
     done = init(tmp_path / "here", "../far away/rows.csv", "--yes")
     assert "lies outside of" in done.output
     place = tmp_path / "far away" / "rows.csv"
-    assert done.last == f"pada validate recipe.yaml --var 'data=../far away/rows.csv'"
+    assert done.last == "pada validate recipe.yaml --var 'data=../far away/rows.csv'"
     assert load(tmp_path / "here/recipe.yaml", {"data": str(place)}).recipe.data.train.path == str(
         place
     )

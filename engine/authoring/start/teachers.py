@@ -12,10 +12,10 @@ from engine.errors import EngineError
 
 TEACHERS = ("embedded", "openai", "anthropic", "batch")
 _ABOUT = (
-    "a small model on this machine: no key, no cost, writes little of worth",
-    "a server that speaks OpenAI's API, here or elsewhere (Ollama, vLLM, a service)",
-    "a server that speaks Anthropic's API",
-    "request files that a batch service, or you, answer later",
+    "a small model here: no key, no cost, of little help",
+    "a server with OpenAI's API: Ollama, vLLM, a service",
+    "a server with Anthropic's API",
+    "files of requests that are answered later",
 )
 _ADDRESSES = {"openai": "http://localhost:11434/v1", "anthropic": "https://api.anthropic.com"}
 _KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}

@@ -27,8 +27,8 @@ def init_command(asked: Asked, *, takes_all: bool) -> None:
             "pada init tickets.csv; several files: pada init train.csv test.csv; a copy of a shipped recipe: "
             "pada init --from quickstart; more: pada init --help, docs/authoring.md",
         )
-    can_ask = sys.stdin.isatty() and sys.stderr.isatty()
-    answers = Answers(_ask if can_ask and not takes_all else None, takes_all=takes_all)
+    asks = _can_ask() and not takes_all
+    answers = Answers(_ask if asks else None, takes_all=takes_all)
     try:
         begun = begin(asked, answers, echo)
     except KeyboardInterrupt:
@@ -43,6 +43,10 @@ def init_command(asked: Asked, *, takes_all: bool) -> None:
         _tell_outside(begun.given, recipe.absolute().parent)
     echo("Read the recipe, change what you know better, then:")
     echo(command("validate", recipe, begun.given))
+
+
+def _can_ask() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _tell_outside(given: Mapping[str, str], folder: Path) -> None:
