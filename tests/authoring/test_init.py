@@ -68,7 +68,7 @@ def test_of_several_sheets_the_table_is_taken_below_its_title_with_options_in_co
         [n, f"What is done with tool {n}?", f"keep {n}", f"drop {n}", f"sell {n}", "ABC"[n % 3]]
         for n in range(40)
     ]
-    table = [
+    table: list[list[Any]] = [
         ["Safety course, state of March"],
         [],
         ["No", "Question", "A", "B", "C", "Right"],

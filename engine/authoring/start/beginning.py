@@ -246,7 +246,7 @@ def _rows_of(split: str, source: Mapping[str, Any], place: str) -> str:
         each = f" for each '{source['sample']['per']}'" if "per" in source.get("sample", {}) else ""
         return f"{split} from {place}{some}{each}"
     much = f"{taken_from['share']:.0%}" if "share" in taken_from else f"{taken_from['rows']}"
-    return f"{split} {much} of the train rows"
+    return f"{much} of the train rows for {split}"
 
 
 def _called(asked: Asked, place: str) -> str:

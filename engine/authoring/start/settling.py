@@ -28,7 +28,7 @@ from engine.tasks import TASKS
 
 _MOST_WRITTEN = 40
 """Labels that are written into the recipe; of more the training rows are the list."""
-_SHOWN = 3
+_SHOWN = 5
 """Labels whose spellings are told."""
 _ASSISTANT = ("assistant", "gpt", "model")
 _ANSWER = "answer"
@@ -194,7 +194,7 @@ def _folds(counts: Mapping[str, int]) -> tuple[list[Fold], list[str], list[str]]
         said.append(f"'{visible(most)}' is also spelled {spelled}: read as one label")
     if len(groups) > _SHOWN:
         said.append(
-            f"{len(groups) - _SHOWN} more labels have several spellings: each is read as one"
+            f"labels with several spellings besides, each read as one: {len(groups) - _SHOWN}"
         )
     return fold, list(first.values()), said
 
@@ -262,13 +262,13 @@ def _numeric(looked: Looked, seen: list[str], target: str) -> Settled:
     column = _column(looked, target)
     texts = [str(value).strip() for value in column.values]
     comma = looked.form.get("decimal") != "," and column.shape == "text" and _fits_comma(texts)
-    params: dict[str, Any] = {"decimal": "comma"} if comma else {}
+    own: dict[str, Any] = {"decimal": "comma"} if comma else {}
     if column.are_numbers:
-        params["max_tokens"] = 32
+        own["max_tokens"] = 32
     else:
-        params["max_tokens"] = _tokens(texts, 256, 4096)
+        own["max_tokens"] = _tokens(texts, 256, 4096)
     said = ["the numbers have a decimal comma"] if comma else []
-    return Settled("numeric", seen, target, params, answers=texts, said=said)
+    return Settled("numeric", seen, target, own, answers=texts, said=said)
 
 
 def _fits_comma(texts: Sequence[str]) -> bool:
