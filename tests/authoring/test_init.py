@@ -34,6 +34,7 @@ def test_a_semicolon_csv_of_windows_is_read_as_it_is_and_the_recipe_says_how(
     assert done.last == "pada validate recipe.yaml"
     made = recipe(tmp_path)
     assert made.name == "anfragen-marz"
+    assert made.task.prompt == "tasks/classification.md"
     assert made.version == "0.1.0"
     assert (made.task.kind, made.task.input, made.task.target) == (
         "classification",

@@ -41,6 +41,14 @@ ASKED = jsonl([{"messages": [{"role": "user", "content": f"Is {n} here?"}]} for 
         ({"a.csv": csv(LABELLED), "out": "mine"}, ("a.csv", "--to", "out"), "out is a file, not a folder", "--to"),
         ({"a.csv": csv(LABELLED), "b.csv": csv(LABELLED)}, ("a.csv", "b.csv"), "its name does not say", "--train FILE"),
         ({"test.csv": csv(LABELLED)}, ("--test", "test.csv"), "no file has the training rows", "--train"),
+        (
+            {"train.csv": csv(LABELLED), "test.csv": csv(["a", "b"], "text")}, ("train.csv", "test.csv"),
+            "test.csv has no column 'label'", "--pool test.csv",
+        ),
+        (
+            {"train.csv": csv(LABELLED), "test.csv": csv(LABELLED, "Text,label")}, ("train.csv", "test.csv"),
+            "test.csv has no column 'text'", "the same names",
+        ),
         ({"train.csv": csv(LABELLED)}, ("train.csv", "--train", "train.csv"), "two files for train", "once"),
         (ROWS, ("a.csv", "--task", "classifikation"), "no task kind", "'classification'"),
         (ROWS, ("a.csv", "--task", "chat"), "no column holds conversations", "messages"),
@@ -126,8 +134,9 @@ def test_a_folder_that_cannot_be_written_stays_as_it_is(
         "_put",
         lambda part, file: (refuse if file.name == "recipe.yaml" else put)(part, file),
     )
-    with pytest.raises(PermissionError, match=r"recipe\.yaml"):
-        init(tmp_path, "a.csv", "--yes", "--to", "new/one")
+    done = init(tmp_path, "a.csv", "--yes", "--to", "new/one")
+    assert "new/one cannot be written: Permission denied" in done.error
+    assert "--to" in done.error
     assert there(tmp_path) == {"a.csv"}
     assert not (tmp_path / "new").exists()
 

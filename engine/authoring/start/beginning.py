@@ -82,6 +82,8 @@ def begin(asked: Asked, answers: Answers, say: Say) -> Begun:
     for each in looked.values():
         say(each.said)
     settled = _task(asked, looked["train"], answers)
+    for split, each in looked.items():
+        _check_columns(split, each, settled)
     of_teacher = teacher(answers, asked.teacher)
     draft = _draft(asked, looked, settled, of_teacher, answers)
     answers.require_all()
@@ -97,6 +99,22 @@ def begin(asked: Asked, answers: Answers, say: Say) -> Begun:
         placing.write_all({file: recipe_text(draft)})
     files = [file, *([root / PROJECT] if project else [])]
     return Begun(files, sources.given, warnings)
+
+
+def _check_columns(split: str, looked: Looked, settled: Settled) -> None:
+    """Raise EngineError where a file lacks columns that the training rows have."""
+    needed = [*settled.input, *([settled.target] if split != "pool" else [])]
+    made = {*settled.columns, *TASKS[settled.kind].found(settled.target)}
+    lacking = [name for name in needed if name not in looked.columns and name not in made]
+    if not lacking:
+        return
+    names = ", ".join(looked.columns)
+    why, hint = "", f"give the columns the same names in all files; here they are {names}"
+    if lacking == [settled.target]:
+        why = ": without answers nothing can be scored on it"
+        hint = f"leave it out: {split} rows are taken out of the training rows then; or --pool {looked.place}"
+    message = f"{looked.place} has no column '{lacking[0]}', which the training rows have{why}"
+    raise EngineError(message, hint)
 
 
 def _task(asked: Asked, train: Looked, answers: Answers) -> Settled:

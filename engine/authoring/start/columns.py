@@ -16,6 +16,8 @@ Shape = Literal["text", "number", "truth", "list", "object", "turns", "nothing"]
 
 _LONGEST_LABEL = 100
 """Characters."""
+_LOOKED_AT = 5000
+"""Values by which it is told what a column holds."""
 _WORDS_OF_LABEL = 6
 _MOST_LABELS = 1000
 _DATE = re.compile(
@@ -45,6 +47,11 @@ class Column:
     """Whether values are JSON in text, read here and not in the rows."""
 
     @property
+    def _first(self) -> Sequence[Any]:
+        """The values by which it is told what a column holds."""
+        return self.values[:_LOOKED_AT]
+
+    @property
     def filled(self) -> int:
         """Rows with a value."""
         return len(self.values)
@@ -57,7 +64,7 @@ class Column:
     @property
     def is_date(self) -> bool:
         """Whether the values are dates or times."""
-        return self.shape == "text" and all(_DATE.fullmatch(str(v).strip()) for v in self.values)
+        return self.shape == "text" and all(_DATE.fullmatch(str(v).strip()) for v in self._first)
 
     @property
     def is_id(self) -> bool:
@@ -65,7 +72,7 @@ class Column:
         if self.shape not in ("text", "number") or not self.values:
             return False
         named = bool(_ID_NAME.fullmatch(self.name) or _ID_CAMEL.fullmatch(self.name))
-        are_codes = all(_CODE.fullmatch(str(value).strip()) for value in self.values)
+        are_codes = all(_CODE.fullmatch(str(value).strip()) for value in self._first)
         if self.distinct < self.filled or not are_codes:
             return named and are_codes and self.distinct > self.filled / 2
         return named or not self.are_fractions
@@ -73,12 +80,12 @@ class Column:
     @property
     def are_fractions(self) -> bool:
         """Whether numbers with a fraction are among the values."""
-        return any(re.fullmatch(r"[-+]?\d+[.,]\d+", str(value).strip()) for value in self.values)
+        return any(re.fullmatch(r"[-+]?\d+[.,]\d+", str(value).strip()) for value in self._first)
 
     @property
     def are_numbers(self) -> bool:
         """Whether all values are numbers, also as text."""
-        return bool(self.values) and (self.shape == "number" or all(map(is_number, self.values)))
+        return bool(self.values) and (self.shape == "number" or all(map(is_number, self._first)))
 
     @property
     def is_label(self) -> bool:

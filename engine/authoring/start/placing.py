@@ -14,7 +14,7 @@ from pathlib import Path
 
 from engine.authoring.start.yaml_text import Written, inline
 from engine.data.sources.hub import is_hub
-from engine.errors import EngineError, Location
+from engine.errors import EngineError, Location, reason_of
 from engine.gate import project_of
 from engine.gate.roots import PROJECT, real
 from engine.spec.parts import NAME
@@ -138,6 +138,19 @@ def refuse_existing(files: Mapping[Path, str]) -> None:
 
 
 @contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Have what the system refuses while files are written be said of the folder; a file that is there stays one."""
+    try:
+        yield
+    except FileExistsError:
+        raise
+    except OSError as error:
+        message = f"{Location.at(folder).file} cannot be written: {reason_of(error)}"
+        hint = "name another folder with --to, or check its permissions and the free space"
+        raise EngineError(message, hint) from error
+
+
+@contextmanager
 def made(folder: Path) -> Iterator[None]:
     """Make a folder, and those above it, for as long as the block succeeds: else those that are new are removed."""
     new = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
@@ -146,7 +159,8 @@ def made(folder: Path) -> Iterator[None]:
             f"{Location.at(folder).file} is a file, not a folder", "name a folder with --to"
         )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        with _writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         yield
     except BaseException:
         for each in new:
@@ -174,21 +188,23 @@ def staged(folder: Path, text: str) -> Iterator[Path]:
     """Yield a file with a text in a folder, under a name of its own, which is gone afterwards."""
     file = folder / f".{RECIPE.removesuffix('.yaml')}-{secrets.token_hex(8)}.yaml"
     try:
-        file.write_text(text, "utf-8")
+        with _writing(folder):
+            file.write_text(text, "utf-8")
         yield file
     finally:
         file.unlink(missing_ok=True)
 
 
 def write_all(files: Mapping[Path, str]) -> None:
-    """Write files that are not there yet, all or none; raises EngineError where one is, OSError."""
+    """Write files that are not there yet, all or none; raises EngineError where one is, or where none can be written."""
     refuse_existing(files)
     done: list[Path] = []
     try:
         for file, text in files.items():
             with staged(file.parent, text) as part:
-                sync_all(part)
-                _put(part, file)
+                with _writing(file.parent):
+                    sync_all(part)
+                    _put(part, file)
                 done.append(file)
     except BaseException as error:
         for file in done:

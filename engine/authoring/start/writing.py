@@ -9,6 +9,7 @@ from typing import Any
 from engine.authoring.start.settling import Settled
 from engine.authoring.start.teachers import EMBEDDED, Teacher
 from engine.authoring.start.yaml_text import Written, block, inline
+from engine.tasks import TASKS
 
 _WIDEST = 110
 _TOKEN = 2
@@ -71,6 +72,8 @@ def _task(draft: Draft) -> Iterator[str]:
     if task.kind == "chat":
         yield "  # The last turn of each conversation is the right answer."
     yield f"  target: {inline(task.target)}"
+    yield "  # What the model is told, a prompt of the engine; one of your own is a file prompts/NAME beside this one."
+    yield f"  prompt: {TASKS[task.kind].prompt}"
     if task.params:
         yield from _mapping("params", task.params, 2)
     yield from _labels(draft)

@@ -40,8 +40,8 @@ def init(
         typer.Option(
             "--format",
             metavar="KEY=VALUE",
-            help="How files are written, where that is detected wrongly: delimiter=;, encoding=cp1252, decimal=,,"
-            " sheet=NAME, header=LINE. Repeatable.",
+            help="How files are written, where that is detected wrongly: encoding=cp1252, delimiter=;, header=3,"
+            " sheet=NAME. Repeatable.",
             rich_help_panel=_OF_DATA,
         ),
     ] = None,
@@ -115,7 +115,7 @@ def init(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Where to write; this folder when left out.",
+            help="Where to write; here when left out, with --from in a folder of the recipe's name.",
             rich_help_panel=_OF_FILES,
         ),
     ] = None,

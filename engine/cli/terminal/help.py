@@ -50,6 +50,7 @@ EXAMPLES: Mapping[str, str] = {
 MISTAKE = "2 a mistake, or something you can put right (the message says how)"
 CODES: Mapping[str, tuple[str, ...]] = {
     "compare": ("0 done", MISTAKE, "75 waiting for results of a request file", "130 interrupted"),
+    "init": ("0 done", MISTAKE, "130 interrupted, nothing was written"),
     "preview": ("0 done", MISTAKE, "130 interrupted"),
     "run": ("0 done", MISTAKE, "75 waiting for results of a request file", "130 interrupted"),
     "validate": ("0 valid, perhaps with warnings", "2 errors in the recipe or its data"),
