@@ -196,7 +196,7 @@ def staged(folder: Path, text: str) -> Iterator[Path]:
 
 
 def write_all(files: Mapping[Path, str]) -> None:
-    """Write files that are not there yet, all or none; raises EngineError where one is, or where none can be written."""
+    """Write files that are not there yet, all or none; raises EngineError where one is, or cannot be written."""
     refuse_existing(files)
     done: list[Path] = []
     try:
