@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from engine.bounds import LARGEST
+from engine.cli.authoring.init import init
 from engine.cli.calls import calls_app
 from engine.cli.export import export_app
 from engine.cli.options import (
@@ -238,6 +239,7 @@ def compare(
     compare_command(asked, student, out, quiet=quiet)
 
 
+app.command()(init)
 app.command()(review)
 app.command()(deps)
 

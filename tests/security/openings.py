@@ -13,6 +13,9 @@ NONE = "opens no file"
 
 OPENINGS = {
     "adoption.py::_extended": "gate: spec.taxonomies passed the file; else the recipe itself",
+    "authoring/start/copying.py::_copy": "gate: authoring.start.copying._tree, link by link",
+    "authoring/start/copying.py::copy_recipe": "gate: there",
+    "authoring/start/placing.py::_put": "a new file in a folder that the user named",
     "backends/batch.py::_write": STATE,
     "backends/files/requests.py::_entries": STATE,
     "backends/files/results.py::read_results": NAMED,

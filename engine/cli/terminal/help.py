@@ -21,6 +21,7 @@ EXAMPLES: Mapping[str, str] = {
     "export": "pada export model quickstart --to my-model",
     "export data": "pada export data quickstart --to my-rows --layout chat",
     "export model": "pada export model quickstart --to my-model --as gguf",
+    "init": "pada init tickets.csv --target intent",
     "list": "pada list operators",
     "models": "pada models list",
     "models fetch": "pada models fetch embedded/smollm2-135m-instruct",
@@ -50,6 +51,7 @@ EXAMPLES: Mapping[str, str] = {
 MISTAKE = "2 a mistake, or something you can put right (the message says how)"
 CODES: Mapping[str, tuple[str, ...]] = {
     "compare": ("0 done", MISTAKE, "75 waiting for results of a request file", "130 interrupted"),
+    "init": ("0 done", MISTAKE, "130 interrupted, nothing was written"),
     "preview": ("0 done", MISTAKE, "130 interrupted"),
     "run": ("0 done", MISTAKE, "75 waiting for results of a request file", "130 interrupted"),
     "validate": ("0 valid, perhaps with warnings", "2 errors in the recipe or its data"),

@@ -9,12 +9,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from engine.data.records import BadRow, Row
 from engine.data.sources.headers import (
     INDEX_LEFT_OUT,
     Numbered,
+    Title,
     check_named_line,
     check_names,
     index_fault,
@@ -67,7 +68,7 @@ class Layout(NamedTuple):
     """Lines before the first row."""
     width: int
     """Fields of most rows, where no line names the columns; else 0."""
-    title: Fault | None
+    title: Title | None
     """That the first line looks like a title, where it does."""
     has_index: bool
     """Whether the first column has no name and holds whole numbers alone, as pandas writes its index."""
@@ -102,10 +103,24 @@ def layout_of(file: Path, form: Format, usual: str) -> Layout:
         said.append(INDEX_LEFT_OUT)
     title = _title(head, form, delimiter) if form.header is True else None
     if title:
-        said.append(title)
+        said.append(title.fault)
     empty = _empty_columns(head, delimiter) if form.header else 0
     width = 0 if form.header else _width(_sample(head, delimiter))
     return Layout(encoding, delimiter, skipped, width, title, has_index, empty, tuple(said))
+
+
+def detected_in(file: Path, form: Format, usual: str) -> dict[str, Any]:
+    """Return what of a file's layout is not what its ending says, as settings of `format`; arguments as `layout_of`."""
+    layout = layout_of(file, form, usual)
+    found: dict[str, Any] = {}
+    if layout.title:
+        named = {"header": layout.title.names}
+        return detected_in(file, form.model_copy(update=named), usual) | named
+    if form.encoding is None and layout.encoding.said:
+        found["encoding"] = layout.encoding.name
+    if form.delimiter is None and layout.delimiter != usual:
+        found["delimiter"] = layout.delimiter
+    return found
 
 
 def _first_lines(file: Path, encoding: Encoding, above: int) -> list[str]:
@@ -124,7 +139,7 @@ def _first_lines(file: Path, encoding: Encoding, above: int) -> list[str]:
     return lines
 
 
-def _title(head: _Head, form: Format, delimiter: str) -> Fault | None:
+def _title(head: _Head, form: Format, delimiter: str) -> Title | None:
     """Return that the first line looks like a title; what parts the fields below may be another sign than it has."""
     others = [] if form.delimiter else [each for each in _DELIMITERS if each != delimiter]
     for each in (delimiter, *others):

@@ -15,6 +15,7 @@ from engine.data.records import BadRow, Row
 from engine.data.sources.headers import (
     INDEX_LEFT_OUT,
     Numbered,
+    Title,
     check_named_line,
     check_names,
     index_fault,
@@ -33,6 +34,8 @@ from engine.sql.row_values import json_value
 _BATCH = 4096
 _LOOKED_AT = 200
 """Filled rows by which a title is told."""
+_COUNTED = 20_000
+"""Rows of a sheet by which the table among several is told."""
 _LARGEST = 1 << 30
 """Bytes of all parts of a file together, unpacked."""
 _LARGEST_PART = 128 * 1024 * 1024
@@ -91,10 +94,40 @@ def excel_notes(file: Path, form: Format) -> list[Fault]:
         return []
     said = [INDEX_LEFT_OUT] if form.header and first and _has_index(first[0][1]) else []
     title = _title(first) if form.header is True else None
-    return [*said, *([title] if title else []), *_sheet_note(names, form)]
+    return [*said, *([title.fault] if title else []), *_sheet_note(names, form)]
 
 
-def _title(rows: Iterable[tuple[int, Sequence[Any]]]) -> Fault | None:
+def detected_sheet(file: Path, form: Format) -> dict[str, Any]:
+    """Return which of several sheets is a table, and which line names its columns, as settings of `format`.
+
+    The table is the sheet with the most rows of at least two cells, the first of equals.
+
+    Raises:
+        RecipeError: the file cannot be read.
+    """
+    found: dict[str, Any] = {}
+    with _opened(file) as book:
+        if form.sheet is None and len(book.worksheets) > 1:
+            rows = {sheet.title: _table_rows(file, sheet) for sheet in book.worksheets}
+            found["sheet"] = max(rows, key=lambda name: rows[name])
+        chosen = form.model_copy(update=found)
+        filled = (row for row in _rows(file, _sheet(file, book, chosen)) if _width(row[1]))
+        title = _title(islice(filled, _LOOKED_AT)) if form.header is True else None
+    return found | ({"header": title.names} if title else {})
+
+
+def sheets_in(file: Path) -> list[str]:
+    """Return the names of the sheets of an Excel file; raises RecipeError where it cannot be read."""
+    with _opened(file) as book:
+        return [sheet.title for sheet in book.worksheets]
+
+
+def _table_rows(file: Path, sheet: Any) -> int:
+    rows = islice(_rows(file, sheet), _COUNTED)
+    return sum(sum(cell is not None for cell in cells) > 1 for _, cells in rows)
+
+
+def _title(rows: Iterable[tuple[int, Sequence[Any]]]) -> Title | None:
     return title_above([(number, _names(cells)) for number, cells in rows])
 
 
@@ -216,7 +249,7 @@ def _names(cells: Sequence[Any]) -> list[str]:
 
 
 def _row(
-    number: int, cells: Sequence[Any], header: Numbered, has_index: bool, title: Fault | None
+    number: int, cells: Sequence[Any], header: Numbered, has_index: bool, title: Title | None
 ) -> Row | BadRow:
     names = header[1]
     if (width := _width(cells)) > len(names):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from engine.data.records import BadRow, Record
 from engine.data.sources.readers import READERS, ending
@@ -77,6 +78,12 @@ class Files:
             for file in self.files
             for message, hint in _notes(file, passed_file(file, self.base), self.form)
         ]
+
+    def detected(self) -> dict[str, Any]:
+        """Return what was detected in the first file, as settings of `format`; raises RecipeError."""
+        file = self.files[0]
+        with boundary(partial(_unreadable, file)):
+            return READERS[ending(file)].detected(passed_file(file, self.base), self.form)
 
     def digest(self) -> str:
         """Return the digest of the bytes and of how they are read, whatever the files are called; raises OSError."""

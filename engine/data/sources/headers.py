@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from engine.data.sources.texts import unreadable
 from engine.spec.recipe import Format
@@ -67,7 +68,7 @@ def check_named_line(file: Path, form: Format, line: int | None) -> None:
 
 
 def check_names(
-    file: Path, names: Sequence[str], line: int, *, before: int = 0, title: Fault | None = None
+    file: Path, names: Sequence[str], line: int, *, before: int = 0, title: Title | None = None
 ) -> None:
     """Raise RecipeError for names of columns that are empty or there twice.
 
@@ -94,7 +95,7 @@ def check_different(file: Path, names: Sequence[str], line: int) -> None:
             raise unreadable(file, line, message, "give each column a name of its own")
 
 
-def said_with(title: Fault | None, hint: str, header: Numbered | None = None) -> str:
+def said_with(title: Title | None, hint: str, header: Numbered | None = None) -> str:
     """Return a hint with what the header is that was read, and with the line that looks more like one."""
     read = (
         ""
@@ -109,7 +110,21 @@ def _shown(names: Sequence[str]) -> str:
     return ", ".join(f"'{name}'" for name in names[:_MOST_NAMES_SHOWN]) + more
 
 
-def title_above(rows: Sequence[Numbered], *, whole: bool = True) -> Fault | None:
+class Title(NamedTuple):
+    """A line above a table that looks like its title, and what it is told with."""
+
+    message: str
+    hint: str
+    names: int
+    """The line that looks like the names of the columns."""
+
+    @property
+    def fault(self) -> Fault:
+        """What to tell the user."""
+        return Fault(self.message, self.hint)
+
+
+def title_above(rows: Sequence[Numbered], *, whole: bool = True) -> Title | None:
     """Return that the first line looks like a title and a later one like the names of the columns; None if not.
 
     Such a line has more values than any above it, all of them short, different and no numbers; most rows below have no
@@ -132,7 +147,7 @@ def title_above(rows: Sequence[Numbered], *, whole: bool = True) -> Fault | None
             if fit >= _AGREED * len(below) and 2 * wider >= len(below):
                 message = f"line {filled[0][0]} looks like a title, and line {line} like the names of the columns"
                 hint = f"if so, write `format: {{header: {line}}}` beside `path`"
-                return Fault(f"{message} ({_shown(names)})", hint)
+                return Title(f"{message} ({_shown(names)})", hint, line)
         most = max(most, _count(cells))
     return None
 

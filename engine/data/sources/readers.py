@@ -10,11 +10,12 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from engine import json_text
 from engine.data.records import BadRow, Row
-from engine.data.sources.delimited import layout_of, read_delimited
-from engine.data.sources.excel import excel_notes, read_excel
+from engine.data.sources.delimited import detected_in, layout_of, read_delimited
+from engine.data.sources.excel import detected_sheet, excel_notes, read_excel
 from engine.data.sources.json_values import JsonMistake, read_values
 from engine.data.sources.parquet import parquet_notes, read_parquet
 from engine.data.sources.texts import (
@@ -44,6 +45,8 @@ class Reader:
     """Returns what was detected and should be said; raises as `rows`."""
     settings: frozenset[str]
     """What of a recipe's `format` says something of such files."""
+    detected: Callable[[Path, Format], dict[str, Any]] = lambda file, form: {}
+    """Returns what was detected, as settings of a recipe's `format`; raises as `rows`."""
     compressed: bool = True
     """Whether the files may be compressed from outside."""
 
@@ -111,21 +114,29 @@ def _json_notes(file: Path, form: Format) -> Sequence[Fault]:
     return [said] if said else []
 
 
+def _json_detected(file: Path, form: Format) -> dict[str, Any]:
+    found = encoding_of(file, form)
+    return {"encoding": found.name} if found.said else {}
+
+
 def _delimited(usual: str) -> Reader:
     """Return how files are read whose fields are usually parted by `usual`."""
     return Reader(
         lambda file, form: read_delimited(file, form, usual),
         lambda file, form: layout_of(file, form, usual).said,
         frozenset({"delimiter", "encoding", "decimal", "header"}),
+        lambda file, form: detected_in(file, form, usual),
     )
 
 
 READERS: dict[str, Reader] = {
-    ".jsonl": Reader(read_jsonl, _json_notes, frozenset({"encoding"})),
-    ".json": Reader(read_json, _json_notes, frozenset({"encoding"})),
+    ".jsonl": Reader(read_jsonl, _json_notes, frozenset({"encoding"}), _json_detected),
+    ".json": Reader(read_json, _json_notes, frozenset({"encoding"}), _json_detected),
     ".csv": _delimited(","),
     ".tsv": _delimited("\t"),
     ".parquet": Reader(read_parquet, parquet_notes, frozenset(), compressed=False),
-    ".xlsx": Reader(read_excel, excel_notes, frozenset({"sheet", "header"}), compressed=False),
+    ".xlsx": Reader(
+        read_excel, excel_notes, frozenset({"sheet", "header"}), detected_sheet, compressed=False
+    ),
 }
 """Endings that can be read, before that of a compression."""

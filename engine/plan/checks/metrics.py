@@ -110,7 +110,7 @@ def check_short_targets(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -
     failure = loaded.recipe.failure or ""
     asked = set(re.findall(r"\w+", failure)) & {m.name for m in loaded.recipe.measured}
     rows = _references(loaded, splits.values())
-    short = [row[0] for row in rows if _is_short(row[0])]
+    short = [row[0] for row in rows if is_short(row[0])]
     if not asked or asked - _NEARLY or 2 * len(short) < len(rows) or not short:
         return
     shown = next((target for target in short if _has_digit(target)), short[0])
@@ -125,7 +125,8 @@ def check_short_targets(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -
     yield Problem(where, message, hint, "warning", "metric")
 
 
-def _is_short(target: str) -> bool:
+def is_short(target: str) -> bool:
+    """Tell whether a target is a few words, an amount or a date, which is right or wrong as a whole."""
     return len(target.split()) <= (2 * _FEW_WORDS if _has_digit(target) else _FEW_WORDS)
 
 

@@ -1,0 +1,1 @@
+"""The commands for those who write recipes, each in a module of its own; their arguments alone."""

@@ -1,0 +1,1 @@
+"""`pada init`: from data to a recipe that validates."""
