@@ -1,0 +1,89 @@
+"""Work on many files at once: in processes, as many as there are cores, each of which goes on to the next file.
+
+They start as forks of one process that has loaded the engine and nothing else, so they are there in no time, and what a
+library leaves behind in one (a crash, too) is no matter of the others.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from engine import gate
+from engine.system.platforms import usable_cpus
+
+T = TypeVar("T")
+R = TypeVar("R")
+_FEW = 4
+"""Items for which another process is started: it takes as long to begin as a few of them to be done."""
+
+
+def processes_for(count: int, jobs: int | None) -> int:
+    """Return the processes that work on so many items: as many as were asked for, or what the machine has cores for."""
+    return min(jobs or usable_cpus(), max(1, -(-count // _FEW)))
+
+
+def for_each(
+    work: Callable[[T], R],
+    items: Sequence[T],
+    crashed: Callable[[T], R],
+    jobs: int | None = None,
+    allowed: Sequence[Path] = (),
+) -> list[R]:
+    """Return what a function makes of each item, in their order.
+
+    Args:
+        work: The function; it and what it takes and returns go from process to process.
+        items: What it is called with.
+        crashed: What stands for an item over which the process ends, such as by a library's segmentation fault.
+        jobs: Processes at most; as many as there are cores when left out. With one everything is done here.
+        allowed: What the user let recipes read besides.
+    """
+    processes = processes_for(len(items), jobs)
+    if processes == 1:
+        return [work(item) for item in items]
+    done: dict[int, R] = {}
+    with _pool(processes, allowed) as pool:
+        futures = [pool.submit(work, item) for item in items]
+        _collect(futures, done)
+    for number, item in enumerate(items):
+        if number not in done:
+            # One of those that were being worked on ended its process, and the others with it.
+            with _pool(1, allowed) as pool:
+                _collect([pool.submit(work, item)], alone := dict[int, R]())
+            done[number] = alone[0] if alone else crashed(item)
+    return [done[number] for number in range(len(items))]
+
+
+def _collect(futures: Sequence[Future[R]], done: dict[int, R]) -> None:
+    """Note what is done; raises what the work raises, and then waits for nothing more."""
+    try:
+        for number, future in enumerate(futures):
+            try:
+                done[number] = future.result()
+            except BrokenProcessPool:
+                continue
+    except BaseException:
+        for future in futures:
+            future.cancel()
+        raise
+
+
+def _pool(processes: int, allowed: Sequence[Path]) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["engine.site.prepared"])
+    return ProcessPoolExecutor(processes, context, partial(_begin, tuple(allowed)))
+
+
+def _begin(allowed: Sequence[Path]) -> None:
+    """Make a process one that says nothing of its own and ends with the one that started it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    warnings.simplefilter("ignore")
+    gate.allow(*allowed)
