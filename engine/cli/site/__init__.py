@@ -11,8 +11,14 @@ from typing import Annotated
 import typer
 
 from engine.bounds import LARGEST
-from engine.cli.options import VarOption
+from engine.cli.options import STATE, StateOption, VarOption
 
+JobsOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=LARGEST, help="For a folder: processes at most; one per core when left out."
+    ),
+]
 
 def validate(
     recipe: Annotated[
@@ -35,17 +41,12 @@ def validate(
         typer.Option(
             "--changed",
             metavar="REVISION",
-            help="Of a folder: only what differs from this revision of git, and what depends on it.",
+            help="For a folder: only what differs from this revision of git, and what depends on it.",
         ),
     ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=LARGEST, help="Of a folder: processes at most; one per core when left out."
-        ),
-    ] = None,
+    jobs: JobsOption = None,
     verbose: Annotated[
-        bool, typer.Option("--verbose", help="Of a folder: name the files that are left out.")
+        bool, typer.Option("--verbose", help="For a folder: name the files that are left out.")
     ] = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object per problem and line.")
@@ -61,3 +62,20 @@ def validate(
     from engine.cli.recipes import show_validation
 
     show_validation(recipe, var or [], as_json=json, rows=not no_data)
+
+
+def docs(
+    tree: Annotated[
+        Path, typer.Argument(metavar="[FOLDER]", help="Folder of the repository of recipes.")
+    ] = Path(),
+    to: Annotated[Path, typer.Option("--to", help="Folder to write.")] = Path("site"),
+    state: StateOption = STATE,
+    no_rows: Annotated[
+        bool, typer.Option("--no-rows", help="Show prompts as they are written, without rows.")
+    ] = False,
+    jobs: JobsOption = None,
+) -> None:
+    """Write pages that show the recipes of a folder: plan, settings, taxonomy, operators, prompts, scores; asks no model."""
+    from engine.cli.site.pages import docs_command
+
+    docs_command(tree, to, state, rows=not no_rows, jobs=jobs)
