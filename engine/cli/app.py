@@ -21,7 +21,7 @@ from engine.cli.options import (
 )
 from engine.cli.patterns import patterns_app
 from engine.cli.review import review
-from engine.cli.site import docs, validate
+from engine.cli.site import ci, docs, validate
 from engine.cli.terminal.help import add_examples
 from engine.cli.terminal.logged import add_log_options
 from engine.cli.terminal.streams import echo
@@ -109,6 +109,7 @@ def trust(
 
 app.command()(validate)
 app.command()(docs)
+app.command()(ci)
 
 
 @app.command()

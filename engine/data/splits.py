@@ -96,7 +96,7 @@ class Splits:
         self._read_sources([split for split in reachable if split not in self._read])
 
     def problems_unread(self) -> list[Problem]:
-        """Return what is wrong whatever the rows are: places that are none, and SQL; data that are not there are not."""
+        """Return what is wrong whatever the rows are: with their places, unless they are not there, and with SQL."""
         wrong = [problem for problem in self._unresolved if problem.code != NO_DATA]
         for split in self._origins:
             wrong += _wrong_expressions(self._loaded, split)

@@ -18,6 +18,7 @@ from engine.errors import EngineError
 from engine.system.files import replacing
 from engine.version import __version__
 
+
 class Writer(NamedTuple):
     """Who writes folders, and how they tell them from others'."""
 
@@ -31,7 +32,12 @@ class Writer(NamedTuple):
 
 
 MARK = "pada-export.json"
-EXPORT = Writer(MARK, "no export wrote", "export", "choose another place with --to; --replace replaces exports alone")
+EXPORT = Writer(
+    MARK,
+    "no export wrote",
+    "export",
+    "choose another place with --to; --replace replaces exports alone",
+)
 _BYTES = 1e6
 
 

@@ -68,9 +68,7 @@ def check_recipe(loaded: LoadedRecipe) -> list[Problem]:
     return examine(loaded).problems
 
 
-def examine(
-    loaded: LoadedRecipe, splits: Splits | None = None, *, rows: bool = True
-) -> Examined:
+def examine(loaded: LoadedRecipe, splits: Splits | None = None, *, rows: bool = True) -> Examined:
     """Check a recipe, its prompts and its data: the rows in `splits`, where they were read already.
 
     Args:

@@ -46,7 +46,9 @@ def changed_files(root: Path, revision: str) -> frozenset[Path]:
             f"--changed {revision}: there is no such revision in {top}",
             "name a branch, a tag or a commit; in a shallow clone it may be missing: `git fetch`",
         ) from None
-    differing = run_git(["diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", commit, "--"], top)
+    differing = run_git(
+        ["diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", commit, "--"], top
+    )
     new = run_git(["ls-files", "--others", "--exclude-standard", "-z"], top)
     return frozenset(top / name for name in f"{differing}{new}".split("\0") if name)
 
@@ -83,7 +85,9 @@ def _leads_to(file: TreeFile, tree: Tree) -> Iterator[str]:
     except RecipeError:
         yield str(tree.root)
         return
-    packages = {one.path.parent.name: one.path.parent for one in tree.files if one.kind == "project"}
+    packages = {
+        one.path.parent.name: one.path.parent for one in tree.files if one.kind == "project"
+    }
     for text in texts:
         name, _, rest = text.partition("/")
         if rest and name in packages:

@@ -21,6 +21,8 @@ from engine.system.platforms import usable_cpus
 
 T = TypeVar("T")
 R = TypeVar("R")
+PREPARED = "engine.site.prepared"
+"""The module with which the processes begin."""
 _FEW = 4
 """Items for which another process is started: it takes as long to begin as a few of them to be done."""
 
@@ -78,7 +80,7 @@ def _collect(futures: Sequence[Future[R]], done: dict[int, R]) -> None:
 
 def _pool(processes: int, allowed: Sequence[Path]) -> ProcessPoolExecutor:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["engine.site.prepared"])
+    context.set_forkserver_preload([PREPARED])
     return ProcessPoolExecutor(processes, context, partial(_begin, tuple(allowed)))
 
 

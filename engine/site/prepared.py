@@ -1,4 +1,4 @@
-"""What the processes of `engine.site.parallel` are forks of: the engine loaded, and what all recipes have in common read.
+"""What the processes of `engine.site.parallel` are forks of: the engine, loaded, and its own operators, read.
 
 Nothing that starts threads is imported here, such as DuckDB: a fork would be without them.
 """

@@ -1,4 +1,4 @@
-"""A tree of files as a repository of recipes: which of them are recipes and what belongs to recipes, by name and content.
+"""A tree of files as a repository of recipes: what in it are recipes and what belongs to recipes, by name and content.
 
 What git ignores, folders of programs (virtual environments, `node_modules`) and those whose name begins with a dot are
 left out, such as `.git`, and `.pada` with its packages, which are checked where they come from. Links to folders are

@@ -52,7 +52,9 @@ def _named(kind: Kind, count: int) -> str:
 
 def _found(problems: Collection[Problem], what: str) -> list[str]:
     files = {problem.where.file for problem in problems}
-    return [f"{count_of(len(problems), what)} in {count_of(len(files), 'file')}"] if problems else []
+    return (
+        [f"{count_of(len(problems), what)} in {count_of(len(files), 'file')}"] if problems else []
+    )
 
 
 def validate_tree(

@@ -20,6 +20,7 @@ JobsOption = Annotated[
     ),
 ]
 
+
 def validate(
     recipe: Annotated[
         str,
@@ -75,7 +76,23 @@ def docs(
     ] = False,
     jobs: JobsOption = None,
 ) -> None:
-    """Write pages that show the recipes of a folder: plan, settings, taxonomy, operators, prompts, scores; asks no model."""
+    """Write pages that show the recipes of a folder: plans, settings, operators, prompts, scores; asks no model."""
     from engine.cli.site.pages import docs_command
 
     docs_command(tree, to, state, rows=not no_rows, jobs=jobs)
+
+
+def ci(
+    system: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="github, github-comment (writes under pull requests what the first found) or gitlab.",
+            autocompletion=lambda: ("github", "github-comment", "gitlab"),
+        ),
+    ],
+) -> None:
+    """Print a workflow that checks, plans and compares the recipes of a repository with each change."""
+    from engine.cli.site.workflows import ci_command
+
+    ci_command(system)

@@ -158,7 +158,10 @@ def _data(loaded: LoadedRecipe) -> Iterator[tuple[str, str]]:
         if source.split_from is not None:
             yield split, f"rows of {source.split_from.split}"
         else:
-            yield split, source.path or f"a query{f' of {source.database}' if source.database else ''}"
+            yield (
+                split,
+                source.path or f"a query{f' of {source.database}' if source.database else ''}",
+            )
     if data.pool is not None:
         yield "pool", data.pool.path or "a query"
 
@@ -207,7 +210,9 @@ def _prompts(
 ) -> tuple[tuple[ShownPrompt, ...], str]:
     """Return the prompts with rows where there are any that may be shown, and else as they are written; and why."""
     if not rows:
-        return tuple(_written(plan, resources)), "As they are written: rows are left out of these pages."
+        return tuple(
+            _written(plan, resources)
+        ), "As they are written: rows are left out of these pages."
     splits = None if _is_remote(loaded) else Splits(loaded)
     if splits is not None:
         splits.read()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
+from itertools import pairwise
 from typing import NamedTuple
 
 from engine.plan.graph import Node, Plan
@@ -48,7 +49,11 @@ def graph_of(plan: Plan) -> Graph:
     }
     alike = []
     if rounds > LAST_ROUND:
-        later = f"round {rounds}" if rounds == LAST_ROUND + 1 else f"rounds {LAST_ROUND + 1} to {rounds}"
+        later = (
+            f"round {rounds}"
+            if rounds == LAST_ROUND + 1
+            else f"rounds {LAST_ROUND + 1} to {rounds}"
+        )
         alike.append(f"{later} as round {LAST_ROUND}")
     if len(seeds) > 1:
         others = ", ".join(map(str, seeds[1:]))
@@ -69,7 +74,11 @@ def _box(node: Node, shown: Mapping[str, Node]) -> Box:
         node.name,
         node.name.rsplit("/", 1)[-1],
         place,
-        ", ".join(role for role in STAGES[node.stage].asks if role not in STAGES[node.stage].skips(node.params)),
+        ", ".join(
+            role
+            for role in STAGES[node.stage].asks
+            if role not in STAGES[node.stage].skips(node.params)
+        ),
         tuple(name for name in sources if name in shown),
         frozenset(conditions & shown.keys()),
     )
@@ -146,14 +155,16 @@ def _laid_out(
         ways.append([*way, name])
     neighbours: dict[str, list[str]] = defaultdict(list)
     for way in ways:
-        for one, other in zip(way, way[1:], strict=False):
+        for one, other in pairwise(way):
             neighbours[one].append(other)
             neighbours[other].append(one)
     for sweep in range(_SWEEPS):
         for number in _order(len(layers), downwards=sweep % 2 == 0):
             beside = layers[number - 1 if sweep % 2 == 0 else number + 1]
             at = {spot.name: index / max(1, len(beside)) for index, spot in enumerate(beside)}
-            layers[number].sort(key=lambda spot: _middle([at[n] for n in neighbours[spot.name] if n in at]))
+            layers[number].sort(
+                key=lambda spot: _middle([at[n] for n in neighbours[spot.name] if n in at])
+            )
     return layers, ways
 
 
@@ -165,7 +176,9 @@ def _middle(places: Sequence[float]) -> float:
     return sum(places) / len(places) if places else 0.5
 
 
-def _edge(way: Sequence[str], place: Mapping[str, tuple[float, float]], boxes: Mapping[str, Box]) -> str:
+def _edge(
+    way: Sequence[str], place: Mapping[str, tuple[float, float]], boxes: Mapping[str, Box]
+) -> str:
     x, y = place[way[0]]
     y += _HEIGHT
     path = f"M{x:.1f} {y:.1f}"
@@ -185,9 +198,8 @@ def _edge(way: Sequence[str], place: Mapping[str, tuple[float, float]], boxes: M
 def _drawn(box: Box, x: float, y: float) -> str:
     style = "asks" if box.asks else "none"
     hover = escape(f"{box.name}{f', asks the {box.asks}' if box.asks else ''}")
-    shape = (
-        f'<rect class="box {style}" x="{x - _WIDTH / 2:.1f}" y="{y:.1f}" width="{_WIDTH}" height="{_HEIGHT}" rx="7"/>'
-    )
+    corner = f'x="{x - _WIDTH / 2:.1f}" y="{y:.1f}"'
+    shape = f'<rect class="box {style}" {corner} width="{_WIDTH}" height="{_HEIGHT}" rx="7"/>'
     if not box.place:
         return f"<g><title>{hover}</title>{shape}{text(x, y + 24, box.title, 'middle')}</g>"
     words = text(x, y + 18, box.title, "middle") + text(x, y + 32, box.place, "middle", "tick")

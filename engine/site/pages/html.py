@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.report.charts.figures import Figure, drawn
 from engine.report.charts.svg import Line, Point, line_chart
@@ -16,6 +16,10 @@ from engine.site.pages.facts import Package, RecipeFacts, RunScores, Student
 from engine.site.pages.graph import draw
 from engine.site.pages.history import last_score
 from engine.version import __version__
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
 
 TEMPLATES = Path(__file__).parent / "templates"
 _SECTIONS = (
@@ -50,51 +54,68 @@ class Entry(NamedTuple):
         return f"{errors[0].message}{more}" if errors else ""
 
 
+def _page(template: str, **told: Any) -> str:
+    return (
+        _environment()
+        .get_template(template)
+        .render(style=stylesheet(TEMPLATES / "site.css"), **told)
+    )
+
+
+def _environment() -> Environment:
+    found = environment(TEMPLATES)
+    found.filters["marked"] = marked
+    return found
+
+
+def marked(text: str) -> Markup:
+    """Return a text, escaped, in which what stands between backticks is code."""
+    from markupsafe import Markup, escape
+
+    parts = [escape(part) for part in text.split("`")]
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else part
+        for number, part in enumerate(parts)
+    )
+
+
 def index_page(
     title: str, version: str, counts: str, entries: Sequence[Entry], packages: Sequence[Package]
 ) -> str:
     """Return the page that lists the recipes."""
-    return (
-        environment(TEMPLATES)
-        .get_template("index.html.j2")
-        .render(
-            style=stylesheet(TEMPLATES / "site.css"),
-            title=title,
-            version=version,
-            counts=counts,
-            entries=entries,
-            packages=_package_table(packages),
-            engine=__version__,
-        )
+    return _page(
+        "index.html.j2",
+        title=title,
+        version=version,
+        counts=counts,
+        entries=entries,
+        packages=_package_table(packages),
+        engine=__version__,
     )
 
 
-def recipe_page(
-    title: str, entry: Entry, packages: Sequence[Package], no_history: str
-) -> str:
+def recipe_page(title: str, entry: Entry, packages: Sequence[Package], no_history: str) -> str:
     """Return the page of one recipe."""
     facts, runs = entry.facts, entry.runs
     graph = draw(facts.graph, f"Plan of {facts.name}") if facts.graph else ""
-    return (
-        environment(TEMPLATES)
-        .get_template("recipe.html.j2")
-        .render(
-            style=stylesheet(TEMPLATES / "site.css"),
-            title=title,
-            facts=facts,
-            sections=_SECTIONS,
-            runs=runs,
-            chart=_chart(facts.name, runs),
-            history=_history_table(runs),
-            no_history=no_history,
-            graph=_as_it_is(graph),
-            nodes=_node_table(facts),
-            packages=_package_table(packages),
-        )
+    return _page(
+        "recipe.html.j2",
+        title=title,
+        facts=facts,
+        sections=_SECTIONS,
+        runs=runs,
+        chart=_chart(facts.name, runs),
+        history=_history_table(runs),
+        no_history=no_history,
+        graph=_as_it_is(graph),
+        nodes=_node_table(facts),
+        packages=_package_table(packages),
     )
 
 
-def _as_it_is(svg: str) -> str:
+def _as_it_is(svg: str) -> Markup:
     from markupsafe import Markup
 
     return Markup(svg)  # nosec B704 # each text in it is escaped where it is drawn
@@ -113,7 +134,9 @@ def _package_table(packages: Sequence[Package]) -> Table | None:
     if not packages:
         return None
     rows = tuple((one.name, one.version or NONE, one.source) for one in packages)
-    return Table("Packages that recipes here may name files of", titled("package", "version", "from"), rows)
+    return Table(
+        "Packages that recipes here may name files of", titled("package", "version", "from"), rows
+    )
 
 
 def _chosen(run: RunScores) -> dict[str, Student]:
@@ -137,9 +160,20 @@ def _history_table(runs: Sequence[RunScores]) -> Table | None:
         cells = [chosen[name].text if name in chosen else NONE for name in names[:2]]
         cells.append(f"{last.text}, {last.label}" if last else NONE)
         limited = f", {run.limit:,} rows of each split" if run.limit else ""
-        rows.append((f"{run.run}{limited}", run.version or NONE, run.started, run.status, run.metric or NONE, *cells))
+        rows.append(
+            (
+                f"{run.run}{limited}",
+                run.version or NONE,
+                run.started,
+                run.status,
+                run.metric or NONE,
+                *cells,
+            )
+        )
     columns = titled("run", "version", "started", "status", "metric", *names, status="status")
-    note = "On test rows. In brackets the 95 % interval; of several seeds, the lowest and the highest."
+    note = (
+        "On test rows. In brackets the 95 % interval; of several seeds, the lowest and the highest."
+    )
     return Table("Runs, latest first", columns, tuple(rows), note)
 
 
@@ -156,11 +190,15 @@ def _chart(name: str, runs: Sequence[RunScores]) -> Figure | None:
         points = []
         for place, run in enumerate(alike):
             if (student := _chosen(run).get(kind)) is not None:
-                ends = (None if end is None else factor * end for end in (student.low, student.high))
-                points.append(Point(place, factor * student.value, *ends, student.text))
+                low, high = (
+                    None if end is None else factor * end for end in (student.low, student.high)
+                )
+                points.append(Point(place, factor * student.value, low, high, student.text))
         if points:
             lines.append(Line(kind, tuple(points)))
-    described = "; ".join(f"{line.name}: {', '.join(p.text for p in line.points)}" for line in lines)
+    described = "; ".join(
+        f"{line.name}: {', '.join(p.text for p in line.points)}" for line in lines
+    )
     names = [run.run for run in alike]
     title, unit = f"{metric} of the runs of {name} on test rows", "%" if percent else ""
     return drawn(lambda width: line_chart(title, described, metric, names, lines, width, unit))

@@ -71,13 +71,17 @@ def make_site(
     runs, no_history = _histories(state, warnings)
     title, version, packages = _project(tree, warnings)
     entries = [
-        Entry(facts, f"{_FOLDER}/{name}.html", runs.get(facts.name, ()) if not facts.is_broken else ())
+        Entry(
+            facts, f"{_FOLDER}/{name}.html", runs.get(facts.name, ()) if not facts.is_broken else ()
+        )
         for facts, name in zip(recipes, _names(recipes), strict=True)
     ]
     with writing(to, {"tree": title}, PAGES) as part:
         (part / _FOLDER).mkdir()
         counts = count_of(len(recipes), "recipe")
-        write_text(part / "index.html", clean(index_page(title, version, counts, entries, packages)))
+        write_text(
+            part / "index.html", clean(index_page(title, version, counts, entries, packages))
+        )
         for entry in entries:
             page = recipe_page(title, entry, packages, no_history)
             write_text(part / entry.address, clean(page))
@@ -89,8 +93,14 @@ def _names(recipes: Sequence[RecipeFacts]) -> Iterator[str]:
     taken: set[str] = set()
     for facts in recipes:
         path = Path(facts.file)
-        place = path.parent.as_posix() if path.name == "recipe.yaml" else path.with_suffix("").as_posix()
-        plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in place.lower())
+        place = (
+            path.parent.as_posix()
+            if path.name == "recipe.yaml"
+            else path.with_suffix("").as_posix()
+        )
+        plain = "".join(
+            c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in place.lower()
+        )
         name = stem = plain.strip("-")[:80] or "recipe"
         number = 1
         while name in taken:
