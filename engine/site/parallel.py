@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -55,27 +56,29 @@ def for_each(
     with _pool(processes, allowed) as pool:
         futures = [pool.submit(work, item) for item in items]
         _collect(futures, done)
-    for number, item in enumerate(items):
-        if number not in done:
-            # One of those that were being worked on ended its process, and the others with it.
-            with _pool(1, allowed) as pool:
-                _collect([pool.submit(work, item)], alone := dict[int, R]())
-            done[number] = alone[0] if alone else crashed(item)
+    # Where one ended its process, those that others worked on went with it. Which it was is seen one after the other.
+    rest = [number for number in range(len(items)) if number not in done]
+    while rest:
+        with _pool(1, allowed) as pool:
+            while rest and _collect([pool.submit(work, items[rest[0]])], alone := dict[int, R]()):
+                done[rest.pop(0)] = alone[0]
+        if rest:
+            number = rest.pop(0)
+            done[number] = crashed(items[number])
     return [done[number] for number in range(len(items))]
 
 
-def _collect(futures: Sequence[Future[R]], done: dict[int, R]) -> None:
-    """Note what is done; raises what the work raises, and then waits for nothing more."""
+def _collect(futures: Sequence[Future[R]], done: dict[int, R]) -> bool:
+    """Note what is done, and return whether all is; raises what the work raises, and then waits for nothing more."""
     try:
         for number, future in enumerate(futures):
-            try:
+            with suppress(BrokenProcessPool):
                 done[number] = future.result()
-            except BrokenProcessPool:
-                continue
     except BaseException:
         for future in futures:
             future.cancel()
         raise
+    return len(done) == len(futures)
 
 
 def _pool(processes: int, allowed: Sequence[Path]) -> ProcessPoolExecutor:

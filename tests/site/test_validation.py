@@ -39,7 +39,7 @@ def test_files_that_no_recipe_uses_are_checked_and_what_many_share_is_told_once(
         "schemas/of_a_task.schema.json": '{"type": "array"}',
         "old.yaml": "recipe: 2\nname: old\n",
     }.items():
-        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text, "utf-8")
     write_operator(root / "operators", changed(("version: 1", "version: 0")))
     write_recipe(root / "d", ("metrics: [accuracy]", "metrics: [acuracy]"))
