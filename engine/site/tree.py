@@ -49,6 +49,7 @@ _FORMAT = re.compile(
     rf"^\ufeff?{{?[ \t]*[\"']?({'|'.join(get_args(Kind))})[\"']?[ \t]*:[ \t]*[\"']?\d", re.MULTILINE
 )
 """The key of a format's version, at the beginning of a line."""
+_EXTENDS = re.compile(r"^extends[ \t]*:[ \t]*[\"']?([^\s\"'#]+)", re.MULTILINE)
 _ROLE = re.compile(r"^\[\[\w+\]\][ \t]*\r?$|\A\s*\{#", re.MULTILINE)
 _LOOKED_AT = 100_000
 """Bytes of a file in which it is looked for what it is."""
@@ -150,6 +151,20 @@ def kind_of(path: Path, root: Path) -> Kind | None:
     if path.name.endswith(".schema.json") and SCHEMAS in folders:
         return "schema"
     return None
+
+
+def extended(tree: Tree) -> frozenset[Path]:
+    """Return the recipes of a tree that others in it extend."""
+    found: set[Path] = set()
+    projects = [file.path.parent for file in tree.files if file.kind == "project"]
+    for file in tree.files:
+        named = _EXTENDS.search(_beginning(file.path, tree.root)) if file.kind == "recipe" else None
+        if named:
+            # A path beside the recipe, or one in a package that is of this tree.
+            inside = named[1].partition("/")[2]
+            places = [file.path.parent / named[1], *(folder / inside for folder in projects)]
+            found.update(Path(os.path.normpath(place)) for place in places)
+    return frozenset(file.path for file in tree.files if file.path in found)
 
 
 def _told(path: Path, root: Path) -> Kind | None:

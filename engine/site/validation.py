@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from engine.errors import EngineError, Location, Problem
 from engine.site.parallel import for_each
-from engine.site.tree import PLURALS, Kind, Tree, TreeFile
+from engine.site.tree import PLURALS, Kind, Tree, TreeFile, extended
 
 
 class Validation(NamedTuple):
@@ -86,12 +86,18 @@ def validate_tree(
     # Reading the engine takes longer than any file but for recipes, which come first: they take the longest.
     order = sorted(files, key=lambda file: file.kind != "recipe")
     found = for_each(partial(_problems, rows=rows), order, _ended, jobs, allowed)
+    bases = extended(tree)
     told = {
         (problem.where, problem.level, problem.message): problem
-        for problems in found
-        for problem in problems
+        for file, problems in zip(order, found, strict=True)
+        for problem in (_of_base(problems) if file.path in bases else problems)
     }
     return Validation(files, [told[key] for key in sorted(told)])
+
+
+def _of_base(problems: Sequence[Problem]) -> list[Problem]:
+    """Return the problems of a recipe that others extend: what it leaves to them is no problem of its own."""
+    return [problem for problem in problems if problem.code != "missing"]
 
 
 def _problems(file: TreeFile, rows: bool) -> list[Problem]:

@@ -9,7 +9,7 @@ import pytest
 
 from engine.cli.site.validation import Asked, means_tree
 from engine.errors import EngineError
-from engine.site.tree import is_tree, read_tree
+from engine.site.tree import extended, is_tree, read_tree
 from tests.operators.writing import write_operator
 from tests.site.trees import METHOD, PROMPT, TAXONOMY, git, write_recipe, write_tree
 
@@ -98,3 +98,18 @@ def test_a_folder_with_a_recipe_means_that_recipe_and_any_other_the_tree(
         means_tree("quickstart", Asked(changed="HEAD"))
     with pytest.raises(EngineError, match="is not a folder"):
         read_tree(root / "invoices" / "recipe.yaml")
+
+
+def test_recipes_that_others_extend_are_known(tmp_path: Path) -> None:
+    root = write_tree(tmp_path / "mail", "invoices")
+    for name, first in {
+        "base.yaml": "",
+        "shared/far.yaml": "",
+        "alone.yaml": "",
+        "invoices/child.yaml": "extends: '../base.yaml'  # ours\n",
+        "other.yaml": "extends: mail-recipes/shared/far.yaml\n",
+    }.items():
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text(f"{first}recipe: 1\nname: x\n", "utf-8")
+    names = {path.relative_to(root).as_posix() for path in extended(read_tree(root))}
+    assert names == {"base.yaml", "shared/far.yaml"}

@@ -42,7 +42,7 @@ along: rows
 rounds: 0
 """
 PROMPT = "[[user]]\n{{ row.text }}\nWhich kind?\n"
-WORDS = {"train": "red", "validation": "blue", "test": "secret"}
+WORDS = {"train": "mauve", "validation": "ochre", "test": "sepia"}
 """A word that the rows of each split have."""
 
 

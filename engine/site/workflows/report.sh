@@ -14,5 +14,5 @@ base=$(git merge-base "$BASE" HEAD)
       printf '\n</details>\n'
     done
 } > report.whole.md
-# What fits into a comment, cut between two characters.
-head -c 60000 report.whole.md | iconv -c -f UTF-8 -t UTF-8 > report.md
+# What fits into a comment; half a character at its end makes iconv say that something is wrong.
+head -c 60000 report.whole.md | iconv -c -f UTF-8 -t UTF-8 > report.md || true
