@@ -126,6 +126,8 @@ def test_a_broken_recipe_has_a_page_that_says_what_is_wrong(site: Path) -> None:
     page = Page(site / "recipes" / "broken.html")
     assert "This recipe does not load." in page.words
     assert "no metric '<b>nothing</b>'" in page.words
+    assert re.search(r"\bbroken/recipe\.yaml:\d+:\d+", page.words)
+    assert str(site.parent) not in page.text
     assert not page.with_tag("b")
 
 

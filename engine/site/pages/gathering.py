@@ -77,6 +77,27 @@ class Wanted(NamedTuple):
 
 def facts_of(wanted: Wanted) -> RecipeFacts:
     """Return what the page of a recipe says; of a broken one, what is wrong with it."""
+    told = _facts(wanted)
+    return replace(told, problems=tuple(_placed(one, wanted.root) for one in told.problems))
+
+
+def _placed(problem: Problem, root: Path) -> Problem:
+    """Return a problem with its paths as they are in the tree: where that lies on this machine is for nobody else."""
+
+    def inside(text: str) -> str:
+        return text.replace(f"{root}/", "").replace(str(root), ".")
+
+    absolute = Path.cwd() / problem.where.file
+    file = (
+        absolute.relative_to(root).as_posix()
+        if absolute.is_relative_to(root)
+        else problem.where.file
+    )
+    where = replace(problem.where, file=file)
+    return replace(problem, where=where, message=inside(problem.message), hint=inside(problem.hint))
+
+
+def _facts(wanted: Wanted) -> RecipeFacts:
     path, root, rows = wanted
     file = path.relative_to(root).as_posix()
     try:
