@@ -146,6 +146,19 @@ def test_nothing_of_a_recipe_becomes_markup_and_no_page_reaches_out(site: Path) 
         assert "url(" not in page.text.split("</style>")[0]
 
 
+def test_a_recipe_that_is_a_link_out_of_the_tree_is_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "secret.yaml").write_text("recipe: 1\nname: hush\npassword: swordfish\n", "utf-8")
+    root = write_tree(tmp_path / "mail")
+    (root / "stolen").mkdir()
+    (root / "stolen" / "recipe.yaml").symlink_to(tmp_path / "secret.yaml")
+    site = _made(root, tmp_path / "out")
+    assert site.broken == ["stolen/recipe.yaml"]
+    text = (tmp_path / "out" / "recipes" / "stolen.html").read_text("utf-8")
+    assert "lies outside of what this recipe may read" in text
+    assert "swordfish" not in text
+    assert "hush" not in text
+
+
 def test_a_folder_is_replaced_only_where_the_pages_are_ours(tmp_path: Path) -> None:
     root, out = write_tree(tmp_path / "mail"), tmp_path / "out"
     _made(root, out)

@@ -29,6 +29,7 @@ from engine.site.pages.facts import Branch, RecipeFacts, ShownPrompt, UsedOperat
 from engine.site.pages.graph import graph_of
 from engine.spec.limited import limited
 from engine.spec.loader import LoadedRecipe, load, reading
+from engine.spec.named_files import passed_file
 from engine.spec.recipe import Taxonomy
 from engine.spec.yaml import decode, read_bytes
 from engine.stages import STAGES
@@ -102,6 +103,8 @@ def _facts(wanted: Wanted) -> RecipeFacts:
     file = path.relative_to(root).as_posix()
     try:
         with reading(path):
+            # It is found and not named by the user: a link that leaves the tree is refused.
+            passed_file(path, path.parent, "recipe")
             loaded = complete(load(path))
             # Rows that are not here are no reason to say nothing of a recipe.
             examined = examine(loaded, rows=False)
@@ -128,11 +131,15 @@ def _called(file: str) -> str:
 
 
 def _broken(file: str, path: Path, problems: Sequence[Problem]) -> RecipeFacts:
+    return RecipeFacts(file, _called(file), tuple(problems), _source(path))
+
+
+def _source(path: Path) -> str:
+    """Return a recipe as it is written; nothing of one that may not or cannot be read."""
     try:
-        source = decode(read_bytes(path), path)
+        return decode(read_bytes(passed_file(path, path.parent, "recipe")), path)
     except (EngineError, OSError):
-        source = ""
-    return RecipeFacts(file, _called(file), tuple(problems), source)
+        return ""
 
 
 def _told(loaded: LoadedRecipe, file: str, rows: bool, examined: Examined) -> RecipeFacts:
