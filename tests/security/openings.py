@@ -97,7 +97,7 @@ OPENINGS = {
     "run/session.py::_backend": NONE,
     "run/session.py::_embedded": NONE,
     "site/pages/gathering.py::_source": "gate: there",
-    "site/tree.py::_beginning": "of a tree that the user named; no link out of it is opened, and nothing of it is shown",
+    "site/tree.py::_beginning": "of a tree that the user named; no link out of it is opened, nothing of it is shown",
     "site/workflows/__init__.py::report_script": OWN,
     "site/workflows/__init__.py::workflow": OWN,
     "spec/loader.py::load": "gate: there",
