@@ -23,6 +23,7 @@ from engine.cli.options import (
 from engine.cli.packages import deps
 from engine.cli.patterns import patterns_app
 from engine.cli.review import review
+from engine.cli.site import ci, docs, validate
 from engine.cli.terminal.help import add_examples
 from engine.cli.terminal.logged import add_log_options
 from engine.cli.terminal.streams import echo
@@ -108,18 +109,9 @@ def trust(
     trust_command(path, state, key or [])
 
 
-@app.command()
-def validate(
-    recipe: RecipeArgument,
-    var: VarOption = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object per problem and line.")
-    ] = False,
-) -> None:
-    """Check a recipe, its prompts and its data; report every problem at once."""
-    from engine.cli.recipes import show_validation
-
-    show_validation(recipe, var or [], as_json=json)
+app.command()(validate)
+app.command()(docs)
+app.command()(ci)
 
 
 @app.command()

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
 from rich.console import Console
 
 from engine.cli.data import print_profile
+from engine.cli.site.validation import print_problem
 from engine.cli.terminal.logged import log_problems
 from engine.cli.terminal.output import make_console
 from engine.cli.terminal.streams import echo, for_programs, print_records, write
 from engine.errors import EngineError, RecipeError
+from engine.plan.validate import examine
 from engine.project import Project
 from engine.registry import did_you_mean
 from engine.spec.loader import find_recipe
 from engine.system.places import STATE
-from engine.system.plain_text import clean_json
 
 
 def overrides(assignments: Sequence[str]) -> dict[str, str]:
@@ -72,30 +71,37 @@ def checked(
     return project
 
 
-def show_validation(recipe: str, assignments: Sequence[str], *, as_json: bool = False) -> None:
+def show_validation(
+    recipe: str, assignments: Sequence[str], *, as_json: bool = False, rows: bool = True
+) -> None:
     """Print every problem, or a profile of the rows and that the recipe is valid.
 
     With `as_json` the problems are one JSON object per line, warnings too; a recipe without problems prints nothing.
+    Without `rows` no data are looked at, and there is no profile.
     """
-    if as_json:
-        _print_problems(recipe, overrides(assignments))
+    if not as_json and rows:
+        loaded = checked(recipe, assignments, table=make_console()).loaded
+        echo(f"{loaded.path}: recipe '{loaded.recipe.name}' is valid")
         return
-    loaded = checked(recipe, assignments, table=make_console()).loaded
-    echo(f"{loaded.path}: recipe '{loaded.recipe.name}' is valid")
-
-
-def _print_problems(recipe: str, values: Mapping[str, str]) -> None:
     try:
-        problems = Project.open(recipe, vars=values).problems
+        project = Project.open(recipe, vars=overrides(assignments))
+        problems = project.problems if rows else examine(project.loaded, rows=False).problems
     except RecipeError as error:
         problems = error.problems
+    is_wrong = any(problem.level == "error" for problem in problems)
+    if as_json:
+        for problem in problems:
+            print_problem(problem)
+        if is_wrong:
+            raise typer.Exit(RecipeError.exit_code)
+        return
+    if is_wrong:
+        raise RecipeError(problems)
+    log_problems(problems)
     for problem in problems:
-        record = {**asdict(problem.where), **asdict(problem)}
-        del record["where"]
-        # Texts from a recipe may hold halves of characters, which orjson does not take.
-        for_programs(sys.stdout).write(clean_json(json.dumps(record, ensure_ascii=False)) + "\n")
-    if any(problem.level == "error" for problem in problems):
-        raise typer.Exit(RecipeError.exit_code)
+        echo(problem, error=True)
+    name = project.loaded.recipe.name
+    echo(f"{project.loaded.path}: recipe '{name}' is valid, its rows aside")
 
 
 def show_plan(

@@ -19,7 +19,7 @@ from engine.data.pool import Pool
 from engine.data.reading import read_together
 from engine.data.records import Choice, Reading
 from engine.data.rules import rules_for
-from engine.data.sources.files import problem
+from engine.data.sources.files import NO_DATA, problem
 from engine.data.sources.hub import Hub
 from engine.data.sources.origins import Origin, notes_of, resolve_source
 from engine.data.split_rows import SplitRows
@@ -94,6 +94,13 @@ class Splits:
             )
         reachable = [s for s in self._origins if network or s not in self._remote]
         self._read_sources([split for split in reachable if split not in self._read])
+
+    def problems_unread(self) -> list[Problem]:
+        """Return what is wrong whatever the rows are: with their places, unless they are not there, and with SQL."""
+        wrong = [problem for problem in self._unresolved if problem.code != NO_DATA]
+        for split in self._origins:
+            wrong += _wrong_expressions(self._loaded, split)
+        return wrong
 
     def take(self) -> dict[str, SplitRows]:
         """Return the rows of all three splits, which are not kept here: who takes them may use them up.
@@ -232,7 +239,7 @@ def _unresolved(loaded: LoadedRecipe, split: str, error: RecipeError) -> Iterato
     for cause in error.problems:
         message = f"data.{split}.{key}: {cause.where}: {cause.message}"
         hint = cause.hint + _other_place(loaded, split, key)
-        code = "outside" if cause.code == "outside" else "data"
+        code = cause.code if cause.code in ("outside", NO_DATA) else "data"
         yield Problem(loaded.at("data", split, key), message, hint, code=code)
     yield from _wrong_expressions(loaded, split)
 

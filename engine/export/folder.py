@@ -12,18 +12,37 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.errors import EngineError
 from engine.system.files import replacing
 from engine.version import __version__
 
+
+class Writer(NamedTuple):
+    """Who writes folders, and how they tell them from others'."""
+
+    mark: str
+    """The file in them."""
+    never: str
+    """That somebody else did it."""
+    what: str
+    hint: str
+    """What to do where a folder is not theirs."""
+
+
 MARK = "pada-export.json"
+EXPORT = Writer(
+    MARK,
+    "no export wrote",
+    "export",
+    "choose another place with --to; --replace replaces exports alone",
+)
 _BYTES = 1e6
 
 
-def check_target(to: Path, *, replace: bool) -> None:
-    """Raise EngineError where an export may not be written to a folder; called before any work is done."""
+def check_target(to: Path, *, replace: bool, writer: Writer = EXPORT) -> None:
+    """Raise EngineError where a folder may not be written; called before any work is done."""
     if not to.exists() and not to.is_symlink():
         return
     if not to.is_dir() or to.is_symlink():
@@ -35,15 +54,14 @@ def check_target(to: Path, *, replace: bool) -> None:
     }
     if not there:
         return
-    if MARK not in there:
+    if writer.mark not in there:
         raise EngineError(
-            f"{to} is there already, and no export wrote it: it has no {MARK}",
-            "choose another place with --to; --replace replaces exports alone",
+            f"{to} is there already, and {writer.never} it: it has no {writer.mark}", writer.hint
         )
-    if strange := sorted(there - {MARK, *_files_of(to)}):
+    if strange := sorted(there - {writer.mark, *_files_of(to / writer.mark)}):
         more = f" and {len(strange) - 1} more" if len(strange) > 1 else ""
         raise EngineError(
-            f"{to} holds what no export wrote: {strange[0]}{more}",
+            f"{to} holds what {writer.never}: {strange[0]}{more}",
             "move that elsewhere, or choose another place with --to",
         )
     if not replace:
@@ -57,9 +75,9 @@ def _is_compiled(path: Path) -> bool:
     return path.parent.name == "__pycache__" and path.suffix == ".pyc" and not path.is_symlink()
 
 
-def _files_of(folder: Path) -> list[str]:
+def _files_of(mark: Path) -> list[str]:
     try:
-        return [str(name) for name in json.loads((folder / MARK).read_text("utf-8"))["files"]]
+        return [str(name) for name in json.loads(mark.read_text("utf-8"))["files"]]
     except (OSError, ValueError, KeyError, TypeError):
         return []
 
@@ -76,7 +94,7 @@ def check_room(to: Path, needed: int) -> None:
 
 
 @contextlib.contextmanager
-def writing(to: Path, says: Mapping[str, Any]) -> Iterator[Path]:
+def writing(to: Path, says: Mapping[str, Any], writer: Writer = EXPORT) -> Iterator[Path]:
     """Yield a folder beside `to` that becomes it when the block ends well; `says` is what the mark tells of it.
 
     Raises:
@@ -91,17 +109,17 @@ def writing(to: Path, says: Mapping[str, Any]) -> Iterator[Path]:
             files = sorted(path for path in part.rglob("*") if path.is_file())
             names = [path.relative_to(part).as_posix() for path in files]
             told = {"written_by": f"pada-engine {__version__}", **says, "files": names}
-            mark = part / MARK
+            mark = part / writer.mark
             mark.write_text(as_json(told), encoding="utf-8")
             # Some libraries write files that nobody but their owner may read.
             usual = mark.stat().st_mode
             for file in files:
                 file.chmod(usual)
     except OSError as problem:
-        raise _fault(problem, part, to) from problem
+        raise _fault(problem, part, to, writer) from problem
 
 
-def _fault(problem: OSError, part: Path, to: Path) -> EngineError:
+def _fault(problem: OSError, part: Path, to: Path, writer: Writer) -> EngineError:
     """Return what to say of a failure while a folder was written: not all that fails then is a failure to write."""
     reason = problem.strerror or (str(problem).strip().splitlines() or [repr(problem)])[0]
     named = None if problem.filename is None else Path(os.fsdecode(problem.filename))
@@ -114,7 +132,7 @@ def _fault(problem: OSError, part: Path, to: Path) -> EngineError:
             f"nothing is exported: {what}: {reason}", "put that right, and export again"
         )
     return EngineError(
-        f"the export cannot be written to {to}: {reason}",
+        f"the {writer.what} cannot be written to {to}: {reason}",
         "choose a place that can be written, with --to",
     )
 

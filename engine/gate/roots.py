@@ -29,6 +29,11 @@ def allow(*places: str | Path) -> None:
     _allowed.update(dict.fromkeys(real(expanded(place)) for place in places))
 
 
+def allowed() -> tuple[Path, ...]:
+    """Return what the user let the recipes of this process read."""
+    return tuple(_allowed)
+
+
 def name_places(base: Path, values: Iterable[str]) -> None:
     """Let the recipe in a folder read what the user's values of its vars name, and nothing that earlier ones did.
 

@@ -5,7 +5,7 @@ Reads prompts and data, looks up models, loads none of them; never imports torch
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from engine import models
@@ -68,8 +68,13 @@ def check_recipe(loaded: LoadedRecipe) -> list[Problem]:
     return examine(loaded).problems
 
 
-def examine(loaded: LoadedRecipe, splits: Splits | None = None) -> Examined:
+def examine(loaded: LoadedRecipe, splits: Splits | None = None, *, rows: bool = True) -> Examined:
     """Check a recipe, its prompts and its data: the rows in `splits`, where they were read already.
+
+    Args:
+        loaded: The recipe.
+        splits: Its rows, read already; they are read when left out.
+        rows: False looks at no rows: data need not be there, all else is checked.
 
     Raises:
         RecipeError: something in it takes more than its limits; what else is wrong is not looked for.
@@ -77,43 +82,60 @@ def examine(loaded: LoadedRecipe, splits: Splits | None = None) -> Examined:
     with reading(loaded.path):
         loaded = complete(loaded)
         with limited(loaded):
-            return _examined(loaded, splits)
+            return _examined(loaded, splits) if rows else _examined_without_rows(loaded)
 
 
 def _examined(loaded: LoadedRecipe, splits: Splits | None) -> Examined:
     splits = splits or read_splits(loaded)
+    return _ordered(
+        [
+            *splits.problems,
+            *(splits.log.problems() if splits.log else ()),
+            *_pool(loaded, splits),
+            *check_shared(splits),
+            *_settled(loaded, splits),
+        ],
+        splits,
+    )
+
+
+def _examined_without_rows(loaded: LoadedRecipe) -> Examined:
+    splits = Splits(loaded)
+    return _ordered([*splits.problems_unread(), *_settled(loaded, splits)], splits)
+
+
+def _settled(loaded: LoadedRecipe, splits: Splits) -> Iterator[Problem]:
+    """Yield what is wrong with the recipe, alone and with the rows that were read, as far as any were."""
     task = [*_task(loaded)]
-    problems = [
-        *loaded.warnings,
-        *task,
-        *check_metrics(loaded),
-        *check_slices(loaded),
-        *_method(loaded),
-        *_failures(loaded),
-        *_clusterer(loaded),
-        *check_operators(loaded),
-        *check_mining(loaded),
-        *_gates(loaded),
-        *_models(loaded),
-        *check_adapter(loaded),
-        *check_preferences(loaded),
-        *check_money(loaded),
-        *check_benchmark(loaded),
-        *_of_packs(loaded),
-        *splits.problems,
-        *(splits.log.problems() if splits.log else ()),
-        *_pool(loaded, splits),
-        *check_rows(loaded, splits.rows, splits.rules),
-        *check_shared(splits),
-        *check_languages(loaded, splits.rows),
+    yield from loaded.warnings
+    yield from task
+    yield from check_metrics(loaded)
+    yield from check_slices(loaded)
+    yield from _method(loaded)
+    yield from _failures(loaded)
+    yield from _clusterer(loaded)
+    yield from check_operators(loaded)
+    yield from check_mining(loaded)
+    yield from _gates(loaded)
+    yield from _models(loaded)
+    yield from check_adapter(loaded)
+    yield from check_preferences(loaded)
+    yield from check_money(loaded)
+    yield from check_benchmark(loaded)
+    yield from _of_packs(loaded)
+    yield from check_rows(loaded, splits.rows, splits.rules)
+    yield from check_languages(loaded, splits.rows)
+    if not task:
         # What a target is, only a task without mistakes says.
-        *(check_targets(loaded, splits.rows) if not task else ()),
-        *(check_short_targets(loaded, splits.rows) if not task else ()),
-        *(check_deciding(loaded, splits.rows) if not task else ()),
-        *(check_shots(loaded, splits.rows) if not task else ()),
-        *check_sql(loaded, splits.rows),
-        *check_selection(loaded, splits.rows),
-    ]
+        yield from check_targets(loaded, splits.rows)
+        yield from check_short_targets(loaded, splits.rows)
+        yield from check_deciding(loaded, splits.rows)
+        yield from check_shots(loaded, splits.rows)
+    yield from check_sql(loaded, splits.rows)
+    yield from check_selection(loaded, splits.rows)
+
+
+def _ordered(problems: Iterable[Problem], splits: Splits) -> Examined:
     # Splits may share a file, or rows: a problem there is reported once.
     ordered = sorted(
         dict.fromkeys(problems),

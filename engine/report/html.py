@@ -55,12 +55,12 @@ def render_html(report: Report) -> str:
 
 
 @cache
-def environment() -> Environment:
-    """Return the templates, compiled once per process."""
+def environment(*further: Path) -> Environment:
+    """Return the templates, compiled once per process; those of further folders, too, which may use the report's."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader([*further, TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -68,9 +68,10 @@ def environment() -> Environment:
     )
 
 
-def stylesheet() -> Markup:
-    """Return the style of all pages, as a template inserts it."""
-    return _as_it_is((TEMPLATES / "report.css").read_text(encoding="utf-8"))
+def stylesheet(*further: Path) -> Markup:
+    """Return the style of all pages, and what further files add to it, as a template inserts it."""
+    files = (TEMPLATES / "report.css", *further)
+    return _as_it_is("".join(file.read_text(encoding="utf-8") for file in files))
 
 
 def _as_it_is(text: str) -> Markup:

@@ -93,7 +93,7 @@ def check_query(sql: str, base: Path, has_tables: bool, look_up: LookUp) -> Chec
         return refused.fault
     except RecipeError as error:
         problem = error.problems[0]
-        if problem.code == "outside":
+        if problem.code in ("outside", "no-data"):
             raise
         return Fault(f"{problem.where}: {problem.message}", problem.hint)
 

@@ -83,13 +83,13 @@ def test_shipped_recipes_have_no_error(recipe: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Hub, "reachable", lambda _: None)
     problems = check_recipe(load(recipe))
     # Data that is neither on the Hub nor ours: tests/e2e/test_recipes.py runs all recipes on rows like theirs.
-    expected = {"data"} if recipe.parent.name.startswith("restaurant8k") else set()
+    expected = {"no-data"} if recipe.parent.name.startswith("restaurant8k") else set()
     assert {p.code for p in problems if p.level == "error"} == expected
 
 
 def test_data_that_is_not_there_says_how_to_name_its_place() -> None:
     recipe = next(r for r in SHIPPED if r.parent.name == "restaurant8k_spans")
-    hints = [p.hint for p in check_recipe(load(recipe)) if p.code == "data"]
+    hints = [p.hint for p in check_recipe(load(recipe)) if p.code == "no-data"]
     assert hints == ["check the path; another place is named by --var data=…"] * 2
 
 

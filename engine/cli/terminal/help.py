@@ -15,9 +15,11 @@ EXAMPLES: Mapping[str, str] = {
     "calls": "pada calls --role teacher --failed",
     "calls replay": "pada calls replay 3f9a12c4de --recipe quickstart",
     "calls show": "pada calls show 3f9a12c4de",
+    "ci": "pada ci github > .github/workflows/recipes.yml",
     "clean": "pada clean --keep 3",
     "compare": "pada compare quickstart --methods vanilla,random,pada --seeds 0,1,2 --rows 120",
     "deps": "pada deps --upgrade support-pack",
+    "docs": "pada docs recipes --to site",
     "export": "pada export model quickstart --to my-model",
     "export data": "pada export data quickstart --to my-rows --layout chat",
     "export model": "pada export model quickstart --to my-model --as gguf",
@@ -54,7 +56,10 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "init": ("0 done", MISTAKE, "130 interrupted, nothing was written"),
     "preview": ("0 done", MISTAKE, "130 interrupted"),
     "run": ("0 done", MISTAKE, "75 waiting for results of a request file", "130 interrupted"),
-    "validate": ("0 valid, perhaps with warnings", "2 errors in the recipe or its data"),
+    "validate": (
+        "0 valid, perhaps with warnings",
+        "2 errors in a recipe, what belongs to it, or its data",
+    ),
 }
 """Command -> its exit codes, where they are not the usual ones."""
 USUAL = ("0 done", MISTAKE)

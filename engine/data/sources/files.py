@@ -22,6 +22,8 @@ from engine.registry import did_you_mean
 from engine.spec.recipe import Format
 from engine.sql.expressions import Fault
 
+NO_DATA = "no-data"
+"""Code of the problem that data are not there."""
 _ENDINGS = [a + b for a, b in product(READERS, ("", *COMPRESSED)) if not b or READERS[a].compressed]
 
 
@@ -119,9 +121,9 @@ def _outside(file: Path, message: str, hint: str) -> RecipeError:
     return RecipeError([Problem(Location.at(file), message, hint, code="outside")])
 
 
-def problem(file: Path, message: str, hint: str) -> RecipeError:
+def problem(file: Path, message: str, hint: str, code: str = "data") -> RecipeError:
     """Return one problem with a file as a whole."""
-    return RecipeError([Problem(Location.at(file), message, hint, code="data")])
+    return RecipeError([Problem(Location.at(file), message, hint, code=code)])
 
 
 def find_files(path: str, base: Path, form: Format | None = None) -> Files:
@@ -180,9 +182,10 @@ def _fitting(path: str, base: Path) -> Files:
             passed_file(file, base)
         return Files(readable, root, base=base)
     if not root.is_dir():
-        raise problem(base / path, "no file fits: the folder does not exist", "check the path")
+        message = "no file fits: the folder does not exist"
+        raise problem(base / path, message, "check the path", NO_DATA)
     hint = f"known endings are {', '.join(READERS)}" if files else "check the pattern"
-    raise problem(base / path, "no data file fits this pattern", hint)
+    raise problem(base / path, "no data file fits this pattern", hint, NO_DATA)
 
 
 def _pass_pattern(path: str, root: Path, base: Path) -> None:
@@ -231,9 +234,10 @@ def _missing(file: Path) -> RecipeError:
         hint = f"name a file in it, or a pattern such as {file.name or '.'}/*.jsonl"
         return problem(file, "this is a folder, not a data file", hint)
     if not file.parent.is_dir():
-        return problem(file, "there is no such file: its folder does not exist", "check the path")
+        message = "there is no such file: its folder does not exist"
+        return problem(file, message, "check the path", NO_DATA)
     near = [each.name for each in file.parent.iterdir() if ending(each) in READERS]
     hint = (
         did_you_mean(file.name, near) if near else f"its folder has no {', '.join(READERS)} files"
     )
-    return problem(file, "there is no such file", hint)
+    return problem(file, "there is no such file", hint, NO_DATA)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.data.records import BadRow, Record, digest_of_rows
-from engine.data.sources.files import Files, find_files, passed_file, problem
+from engine.data.sources.files import NO_DATA, Files, find_files, passed_file, problem
 from engine.data.sources.readers import ending
 from engine.errors import Location, Problem, RecipeError, boundary
 from engine.sql.expressions import Fault
@@ -155,7 +155,7 @@ def resolve_query(sql: str, base: Path, database: str | None) -> Query:
         passed_file(file.with_name(f"{file.name}{beside}"), base)
     if glob.has_magic(database) or not file.is_file():
         hint = "name a DuckDB or SQLite database file"
-        problem = Problem(Location.at(file), "there is no such database", hint, code="data")
+        problem = Problem(Location.at(file), "there is no such database", hint, code=NO_DATA)
         raise RecipeError([problem])
     file = passed_file(file, base)
     others = () if is_sqlite(file) else _checked(sql, base, file).files

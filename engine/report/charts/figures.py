@@ -25,7 +25,8 @@ class Figure:
     narrow: str
 
 
-def _drawn(draw: Callable[[int], str]) -> Figure:
+def drawn(draw: Callable[[int], str]) -> Figure:
+    """Return a chart for both widths, in px."""
     return Figure(draw(WIDE), draw(NARROW))
 
 
@@ -39,7 +40,7 @@ def score_figure(report: Report) -> Figure | None:
     title = f"{scores.primary} per student"
     description = _described(lines)
     names = [round_label(r) for r in scores.rounds]
-    return _drawn(lambda w: line_chart(title, description, scores.primary, names, lines, w, unit))
+    return drawn(lambda w: line_chart(title, description, scores.primary, names, lines, w, unit))
 
 
 def gap_figure(report: Report) -> Figure | None:
@@ -50,7 +51,7 @@ def gap_figure(report: Report) -> Figure | None:
     description = _described(lines)
     axis = "points" if report.scores.primary in report.scores.percent else report.scores.primary
     names = [round_label(r) for r in report.scores.rounds]
-    return _drawn(
+    return drawn(
         lambda w: line_chart("Generalization gap per student", description, axis, names, lines, w)
     )
 
@@ -93,7 +94,7 @@ def pattern_figure(report: Report, most: int = 12) -> Figure | None:
         groups.append(bars)
     description = "; ".join(f"{g[0].label}: " + ", ".join(b.text for b in g) for g in groups)
     axis = "failures on validation"
-    return _drawn(lambda w: bar_chart("Patterns before and after", description, axis, groups, w))
+    return drawn(lambda w: bar_chart("Patterns before and after", description, axis, groups, w))
 
 
 def map_figures(report: Report) -> list[tuple[int, Figure]]:
@@ -101,7 +102,7 @@ def map_figures(report: Report) -> list[tuple[int, Figure]]:
     by_seed: dict[int, list[DiagnosisPoint]] = {}
     for point in report.points:
         by_seed.setdefault(point.seed, []).append(point)
-    return [(seed, _drawn(partial(map_chart, points))) for seed, points in sorted(by_seed.items())]
+    return [(seed, drawn(partial(map_chart, points))) for seed, points in sorted(by_seed.items())]
 
 
 def funnel_figure(report: Report) -> Figure | None:
@@ -119,7 +120,7 @@ def funnel_figure(report: Report) -> Figure | None:
         _bar("trained on", sum(f.trained for f in parts), 3),
     ]
     description = ", ".join(f"{bar.label} {bar.text}" for bar in bars)
-    return _drawn(
+    return drawn(
         lambda w: bar_chart("From generated to trained on", description, "rows", [bars], w)
     )
 
@@ -138,4 +139,4 @@ def time_figure(report: Report) -> Figure | None:
     if not bars:
         return None
     description = ", ".join(f"{bar.label} {bar.text}" for bar in bars)
-    return _drawn(lambda w: bar_chart("Wall time per stage", description, "wall time", [bars], w))
+    return drawn(lambda w: bar_chart("Wall time per stage", description, "wall time", [bars], w))

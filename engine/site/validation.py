@@ -1,0 +1,113 @@
+"""Everything in a tree checked, whether or not a recipe uses it; each problem once, however many files it is met by."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.errors import EngineError, Location, Problem
+from engine.site.parallel import for_each
+from engine.site.tree import PLURALS, Kind, Tree, TreeFile, extended
+
+
+class Validation(NamedTuple):
+    """What checking a tree found."""
+
+    files: Sequence[TreeFile]
+    problems: Sequence[Problem]
+    """In the order of files and lines."""
+
+    @property
+    def errors(self) -> list[Problem]:
+        """The problems that are no warnings."""
+        return [problem for problem in self.problems if problem.level == "error"]
+
+    @property
+    def summary(self) -> str:
+        """How many files of which kind were checked, and how many are wrong, in a line."""
+        counts = Counter(file.kind for file in self.files)
+        kinds = ", ".join(_named(kind, counts[kind]) for kind in PLURALS if counts[kind])
+        warnings = len(self.problems) - len(self.errors)
+        found = [
+            *_found(self.errors, "error"),
+            *([count_of(warnings, "warning")] if warnings else []),
+        ]
+        files = count_of(len(self.files), "file")
+        return f"{files}{f': {kinds}' if kinds else ''}; {', '.join(found) or 'no problems'}"
+
+
+def count_of(count: int, what: str) -> str:
+    """Return how many there are of something, in words."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _named(kind: Kind, count: int) -> str:
+    if kind in ("project", "lock"):
+        return PLURALS[kind] if count == 1 else f"{count} {PLURALS[kind]}"
+    return f"{count} {PLURALS[kind] if count > 1 else 'schema of replies' if kind == 'schema' else kind}"
+
+
+def _found(problems: Collection[Problem], what: str) -> list[str]:
+    files = {problem.where.file for problem in problems}
+    return (
+        [f"{count_of(len(problems), what)} in {count_of(len(files), 'file')}"] if problems else []
+    )
+
+
+def validate_tree(
+    tree: Tree,
+    only: Collection[Path] | None = None,
+    *,
+    rows: bool = True,
+    jobs: int | None = None,
+    allowed: Sequence[Path] = (),
+) -> Validation:
+    """Check the files of a tree.
+
+    Args:
+        tree: The tree.
+        only: The files that are checked; all when left out.
+        rows: False reads no data.
+        jobs: Processes at most; as many as there are cores when left out.
+        allowed: What the user let recipes read besides.
+
+    Raises:
+        EngineError: there is nothing in the tree that could be checked.
+    """
+    if not tree.files:
+        raise EngineError(
+            f"there is nothing to check in {Location.at(tree.root).file}: no recipe, and nothing that belongs to one",
+            "name a recipe, or the folder of a repository of recipes; what git ignores is left out",
+        )
+    files = [file for file in tree.files if only is None or file.path in only]
+    # Reading the engine takes longer than any file but for recipes, which come first: they take the longest.
+    order = sorted(files, key=lambda file: file.kind != "recipe")
+    found = for_each(partial(_problems, rows=rows), order, _ended, jobs, allowed)
+    bases = extended(tree)
+    told = {
+        (problem.where, problem.level, problem.message): problem
+        for file, problems in zip(order, found, strict=True)
+        for problem in (_of_base(problems) if file.path in bases else problems)
+    }
+    return Validation(files, [told[key] for key in sorted(told)])
+
+
+def _of_base(problems: Sequence[Problem]) -> list[Problem]:
+    """Return the problems of a recipe that others extend: what it leaves to them is no problem of its own."""
+    return [problem for problem in problems if problem.code != "missing"]
+
+
+def _problems(file: TreeFile, rows: bool) -> list[Problem]:
+    # The process that hands the files out has no need of the whole engine.
+    from engine.site.checking import problems_of_file
+
+    return problems_of_file(file, rows=rows)
+
+
+def _ended(file: TreeFile) -> list[Problem]:
+    message = "checking this ended the process that did it"
+    hint = "a library crashed over it: check its data, and report it if they are whole"
+    return [Problem(Location.at(file.path), message, hint, code=file.kind)]
