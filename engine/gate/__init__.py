@@ -6,7 +6,14 @@ links too, and must lie under a root that the user, not the recipe, decides on. 
 
 from engine.gate.consent import KeyUse, grant_keys, has_consent, refusal, remember_keys
 from engine.gate.passing import passed, passed_folder
-from engine.gate.roots import allow, is_above_named, name_places, project_of, remember
+from engine.gate.roots import (
+    allow,
+    is_above_named,
+    name_packages,
+    name_places,
+    project_of,
+    remember,
+)
 from engine.gate.states import check_state, disown, own_state, trust_state
 
 __all__ = [
@@ -17,6 +24,7 @@ __all__ = [
     "grant_keys",
     "has_consent",
     "is_above_named",
+    "name_packages",
     "name_places",
     "own_state",
     "passed",

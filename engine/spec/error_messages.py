@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from engine.errors import Problem
+from engine.errors import Location, Problem
 from engine.registry import did_you_mean
 from engine.spec.parts import SIZE
 from engine.spec.recipe import Recipe
@@ -187,6 +187,16 @@ def _missing(path: KeyPath, document: Document, model: type[BaseModel], prefix: 
         meaning = (part[0].__doc__ or "").strip().splitlines()[0]
     message = f"{_name((*prefix, *path))} is missing"
     hint = f"add `{path[-1]}: …`" + (f": {meaning}" if meaning else "")
+    whole = (*prefix, *path)
+    if (place := document.removed.get(whole)) is not None:
+        hint = "leave the `null` out, or write another value" + (f": {meaning}" if meaning else "")
+        return Problem(
+            place, f"{_name(whole)} is needed, and taken away here", hint, code="missing"
+        )
+    if document.extended and not any(isinstance(part, int) for part in whole):
+        # None of the files has it; the one that was asked for is where it is missed.
+        message += f" from {document.extended}"
+        return Problem(Location.at(document.path, 1, 1), message, hint, code="missing")
     return Problem(document.at(parent, key=True), message, hint, code="missing")
 
 
