@@ -14,7 +14,18 @@ RecipeArgument = Annotated[
     str, typer.Argument(help="Recipe file, its folder, or a shipped recipe's name.")
 ]
 VarOption = Annotated[
-    list[str] | None, typer.Option("--var", help="name=value for ${name} in the recipe.")
+    list[str] | None,
+    typer.Option(
+        "--var", metavar="NAME=VALUE", help="Value for ${name} in the recipe. Repeatable."
+    ),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Value of a key of the recipe, such as loop.rounds=2 or metrics.0.name=f1. Repeatable.",
+    ),
 ]
 StateOption = Annotated[
     Path,
@@ -46,6 +57,7 @@ __all__ = [
     "OwnStateOption",
     "RawOption",
     "RecipeArgument",
+    "SetOption",
     "StateOption",
     "VarOption",
 ]

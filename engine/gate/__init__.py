@@ -11,6 +11,7 @@ from engine.gate.roots import (
     is_above_named,
     name_packages,
     name_places,
+    package_of,
     project_of,
     remember,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "name_packages",
     "name_places",
     "own_state",
+    "package_of",
     "passed",
     "passed_folder",
     "project_of",

@@ -170,9 +170,15 @@ def _problem(
         siblings = value_at(document.data, whole[:-1]) or {}
         fields = known.model_fields.items() if known else ()
         names = (field.alias or name for name, field in fields)
-        open_keys = [key for key in names if key not in siblings]
+        where = document.at(whole, key=True)
+        # One that another file has already may be what is meant here.
+        open_keys = [
+            key
+            for key in names
+            if key not in siblings or document.at((*whole[:-1], key), key=True).file != where.file
+        ]
         hint = did_you_mean(str(path[-1]), open_keys) or "remove it"
-        return Problem(document.at(whole, key=True), message, hint, code="unknown-key")
+        return Problem(where, message, hint, code="unknown-key")
     message, hint = _explain(kind, detail.get("ctx", {}), detail["input"], detail["msg"])
     gap = "" if message.startswith(":") else " "
     return Problem(document.at(whole), f"{_name(whole)}{gap}{message}", hint, code="value")

@@ -23,7 +23,7 @@ from engine.spec.error_messages import problems_of
 from engine.spec.extending.bases import with_bases
 from engine.spec.extending.merging import laid_over
 from engine.spec.extending.places import located, moved
-from engine.spec.extending.settings import assigned
+from engine.spec.extending.settings import SETTING, assigned
 from engine.spec.extending.typed import Value
 from engine.spec.extending.variables import Variables
 from engine.spec.method import Method, find_methods, load_method, read_method
@@ -171,8 +171,12 @@ def _loaded(
     values = Variables(document, overrides)
     document = replace(document, data=values.replace(document.data))
     problems += [*values.problems, *_secrets(document)]
-    document = moved(document, extended.bases, base, values.starts)
+    document = moved(document, extended.bases, base, values.starts, values.given)
     over = assigned(settings)
+    if secrets := _secrets(over):
+        # Where they are said to stand holds the values themselves.
+        told = [replace(each, where=Location(SETTING.format("…"))) for each in secrets]
+        raise RecipeError(told)
     document = laid_over(document, over)
     if (of_method := _of_method(document, base)) is not None:
         # What a command names holds against the method too.

@@ -241,7 +241,7 @@ class _Merge:
     def _unlike(self, old: Any, value: Any, below: KeyPath, above: KeyPath, path: KeyPath) -> None:
         name = ".".join(map(str, path))
         message = f"{name} is {_kind(value)} here, and {_kind(old)} at {self.under.at(below)}"
-        hint = f"write {_kind(old)}, as there; `{path[-1]}: null` takes away what is there"
+        hint = f"write {_kind(old)}, as there"
         self.problems.append(Problem(self.over.at(above), message, hint, code="merge"))
 
     def copied(self, source: Document, value: Any, at: KeyPath, path: KeyPath) -> Any:

@@ -57,7 +57,7 @@ def in_package(reference: str, folder: Path, base: Path) -> NamedInPackage | Non
     """Return what a reference names in a package; None where its first part is no package's name.
 
     Args:
-        reference: As it is written.
+        reference: As it is written; of a folder to look in the package's name alone, too.
         folder: Of the file in which it is written.
         base: The folder of the recipe for which it is read: what lies in the package may be read for it.
 
@@ -71,8 +71,7 @@ def in_package(reference: str, folder: Path, base: Path) -> NamedInPackage | Non
         or "\0" in reference
     ):
         return None
-    place = packaged(reference, folder)
-    if place is None:
+    if packaged(reference, folder) is None:
         return None
     name, _, rest = PurePosixPath(reference).as_posix().partition("/")
     if ".." in PurePosixPath(rest).parts:
@@ -84,13 +83,23 @@ def in_package(reference: str, folder: Path, base: Path) -> NamedInPackage | Non
     return NamedInPackage(name, home, home / rest)
 
 
+def whole_package(name: str, folder: Path, base: Path) -> NamedInPackage | None:
+    """Return a package by its name alone, as `in_package`; None where it is none's, or a folder beside has it."""
+    home = known_packages(folder).get(name)
+    if home is None or (folder / name).exists():
+        return None
+    home = Path(os.path.normpath(home.absolute()))
+    name_packages(base, [home])
+    return NamedInPackage(name, home, home)
+
+
 def as_reference(place: Path, base: Path) -> str | None:
     """Return how the recipe in `base` names a place in one of its packages; None for a place in none."""
     for name, folder in known_packages(base).items():
         home = Path(os.path.normpath(folder.absolute()))
         # The recipe's own project is no package of its own.
         if place.is_relative_to(home) and not base.absolute().is_relative_to(home):
-            return f"{name}/{place.relative_to(home).as_posix()}"
+            return name if place == home else f"{name}/{place.relative_to(home).as_posix()}"
     return None
 
 

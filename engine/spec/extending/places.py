@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from engine import json_text
 from engine.errors import EngineError, Location, Problem, RecipeError, reason_of
+from engine.gate import package_of
 from engine.spec.extending.packages import (
     NamedInPackage,
     as_reference,
     in_package,
     is_there,
     known_packages,
+    whole_package,
 )
 from engine.spec.method import find_methods
 from engine.spec.named_files import Further, passed_file
@@ -99,7 +101,11 @@ def _at(value: Any, pattern: KeyPath, path: KeyPath) -> Iterator[tuple[KeyPath, 
 
 
 def moved(
-    document: Document, bases: Sequence[Document], base: Path, starts: Mapping[KeyPath, Location]
+    document: Document,
+    bases: Sequence[Document],
+    base: Path,
+    starts: Mapping[KeyPath, Location],
+    given: Collection[KeyPath],
 ) -> Document:
     """Return a merged recipe in which the paths of those that it extends count from the folder of the recipe.
 
@@ -108,6 +114,7 @@ def moved(
         bases: The recipes that it extends.
         base: The recipe's folder.
         starts: Where the var was written with which a path begins, in place of where the path was.
+        given: Paths that begin with what the user gave.
 
     Raises:
         RecipeError: a path leaves its package.
@@ -120,38 +127,71 @@ def moved(
         folder = folders.get(starts.get(path, where).file)
         if folder is None or folder == base:
             continue
+        move = _Move(folder, base, package_of(folder, base), path in given)
         try:
-            _put(data, path, _moved(text, kind, folder, base, _has_tables(data, path)))
+            _put(data, path, move.text(text, kind, has_tables=_has_tables(data, path)))
         except RecipeError as error:
-            problems += [replace(problem, where=where) for problem in error.problems]
+            problems += [
+                replace(p, where=where, message=f"{_dotted(path)}: {p.message}")
+                for p in error.problems
+            ]
     if problems:
         raise RecipeError(problems)
     return _with_folders(replace(document, data=data), bases, base)
 
 
-def _moved(text: str, kind: Kind, folder: Path, base: Path, has_tables: bool) -> str:
-    """Return a text of a recipe in one folder as the recipe in another one has it; raises RecipeError."""
-    if kind == "query":
-        return relocated(text, has_tables, lambda name: _moved(name, "data", folder, base, False))
-    if "://" in text or text.startswith(("/", "~")) or "\0" in text:
-        return text
+class _Move(NamedTuple):
+    """From the folder of a recipe that is extended to that of the one that extends it."""
+
+    folder: Path
+    base: Path
+    package: Path | None
+    """In which the folder lies, and which its paths may not leave."""
+    given: bool
+    """Whether the text begins with what the user gave."""
+
+    def text(self, text: str, kind: Kind, *, has_tables: bool = False) -> str:
+        """Return a text as the recipe itself would have it; raises RecipeError."""
+        if kind == "query":
+            return relocated(text, has_tables, lambda name: self.text(name, "data"))
+        if "://" in text or "\0" in text:
+            return text
+        if text.startswith(("/", "~")):
+            self._check(Path(text))
+            return text
+        found = _named(text, kind, self.folder, self.base)
+        if found is None and kind in _NAMES:
+            # By its name it is looked for beside each of the recipes.
+            return text
+        place = Path(os.path.normpath(self.folder / text)) if found is None else found.place
+        if kind == "model" and found is None and not _is_place(text, place):
+            return text
+        if found is None:
+            self._check(place)
+        if (reference := as_reference(place, self.base)) is not None:
+            return reference
+        if found is not None and kind in _NAMES:
+            message = f"'{text}' is of the package '{found.name}', which the recipe's project does not name"
+            hint = "add it to `packages` in the project's pada.yaml"
+            raise RecipeError([Problem(Location(""), message, hint, code="package")])
+        return _relative(place, kind, self.base)
+
+    def _check(self, place: Path) -> None:
+        """Raise RecipeError for a place outside of the package whose recipe names it."""
+        if self.package is not None and not self.given and not place.is_relative_to(self.package):
+            message = f"this leaves the package in {Location.at(self.package).file}"
+            hint = "a recipe of a package names files of it, or a var that the user gives"
+            raise RecipeError([Problem(Location(""), message, hint, code="package")])
+
+
+def _named(text: str, kind: Kind, folder: Path, base: Path) -> NamedInPackage | None:
+    """Return what a text in a folder names in a package; None for what is in none."""
     found = in_package(text, folder, base)
-    if found is None and kind in _NAMES:
-        # By its name it is looked for beside each of the recipes.
-        return text
-    place = Path(os.path.normpath(folder / text)) if found is None else found.place
-    if (
-        kind == "model"
-        and found is None
-        and (text.startswith("embedded/") or not _is_place(text, place))
-    ):
-        return text
-    if (reference := as_reference(place, base)) is not None:
-        return reference
-    if found is not None and kind in _NAMES:
-        message = f"'{text}' is of the package '{found.name}', which the recipe's own project does not name"
-        hint = "add it to `packages` in the project's pada.yaml"
-        raise RecipeError([Problem(Location(""), message, hint, code="package")])
+    return whole_package(text, folder, base) if found is None and kind == "folder" else found
+
+
+def _relative(place: Path, kind: Kind, base: Path) -> str:
+    """Return a place as a path from a folder; a model's begins with a dot, or it would be a name."""
     relative = Path(os.path.relpath(place, base.absolute())).as_posix()
     return f"./{relative}" if kind == "model" and not relative.startswith(".") else relative
 
@@ -159,7 +199,7 @@ def _moved(text: str, kind: Kind, folder: Path, base: Path, has_tables: bool) ->
 def _is_place(text: str, place: Path) -> bool:
     """Return whether a model's name is a place on this machine."""
     try:
-        return text.startswith(".") or place.exists()
+        return text.startswith(".") or (not text.startswith("embedded/") and place.exists())
     except OSError:
         return False
 
@@ -254,7 +294,7 @@ def _locate(
             data, path, relocated(text, has_tables, lambda name: _place(name, "data", base) or name)
         )
         return
-    if (found := in_package(text, base, base)) is None:
+    if (found := _named(text, kind, base, base)) is None:
         return
     if kind not in named:
         place = _place(text, kind, base)
@@ -275,14 +315,13 @@ def _locate(
 
 def _place(text: str, kind: Kind, base: Path) -> str | None:
     """Return the place that a text names in a package, from the recipe's folder; None for what is in none."""
-    found = in_package(text, base, base)
+    found = _named(text, kind, base, base)
     if found is None:
         return None
     passed_file(found.place, base, "package")
     if not is_there(found.place, pattern=kind == "data"):
         raise _missing(found)
-    relative = Path(os.path.relpath(found.place, base.absolute())).as_posix()
-    return f"./{relative}" if kind == "model" and not relative.startswith(".") else relative
+    return _relative(found.place, kind, base)
 
 
 def _file_of(found: NamedInPackage, kind: Kind) -> Path:

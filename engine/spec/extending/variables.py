@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ class Variables:
         self.values: dict[str, Value] = {}
         self._written = 0
         declared = document.data.get("vars")
+        self._names = declared.keys() if isinstance(declared, dict) else ()
         self._declared: dict[str, Var] = {}
         for name, value in (declared if isinstance(declared, dict) else {}).items():
             self._declare(name, value)
@@ -72,7 +74,12 @@ class Variables:
             )
         if isinstance(value, dict):
             if wrong := check_part(Var, value, self.document, ("vars", name)):
-                self.problems += wrong
+                # A default that another recipe says is wrong there.
+                at = self.document.at(("vars", name, "default"))
+                moved = at.file != where.file
+                self.problems += [
+                    replace(p, where=at) if moved and p.where == where else p for p in wrong
+                ]
             else:
                 self._declared[name] = Var.model_validate(value)
         elif isinstance(value, bool | int | float | str):
@@ -150,7 +157,7 @@ class Variables:
         if match[1]:
             return match[0][1:]
         name = match[2]
-        if name not in self.values and name not in self._declared:
+        if name not in self._names:
             hint = did_you_mean(name, self.values) or f"declare it: `vars: {{{name}: …}}`"
             where = self.document.at(path)
             self.problems.append(Problem(where, f"there is no var '{name}'", hint, code="var"))
