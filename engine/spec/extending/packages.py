@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from engine.errors import Location, Problem, RecipeError
-from engine.gate import name_packages
+from engine.gate import name_packages, project_of
+from engine.gate.roots import PROJECT
 from engine.registry import did_you_mean
 from engine.spec.repository import package_folders, packaged
 
@@ -50,7 +51,9 @@ class NamedInPackage(NamedTuple):
 
 def known_packages(folder: Path) -> Mapping[str, Path]:
     """Return the packages that files in a folder may name: name -> folder; raises RecipeError for a wrong project."""
-    return package_folders(folder)
+    file = project_of(folder) / PROJECT
+    # An empty one marks a project, and names no packages.
+    return package_folders(folder) if file.is_file() and file.stat().st_size else {}
 
 
 def in_package(reference: str, folder: Path, base: Path) -> NamedInPackage | None:
@@ -70,6 +73,8 @@ def in_package(reference: str, folder: Path, base: Path) -> NamedInPackage | Non
         or reference.startswith((".", "/", "~"))
         or "\0" in reference
     ):
+        return None
+    if PurePosixPath(reference).parts[0] not in known_packages(folder):
         return None
     if packaged(reference, folder) is None:
         return None

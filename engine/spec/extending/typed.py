@@ -7,11 +7,11 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from engine.bounds import LARGEST, SMALLEST
+from engine.bounds import Whole, is_storable
 from engine.registry import did_you_mean
 from engine.spec.parts import Spec
 
-Value = bool | int | float | str
+Value = bool | Whole | float | str
 """What a var may stand for."""
 VarType = Literal["text", "int", "number", "bool"]
 WORDS: dict[VarType, str] = {
@@ -106,7 +106,8 @@ def _parsed(text: str, kind: VarType) -> Value | None:
     if kind == "bool":
         return {"true": True, "false": False}.get(said.lower())
     if kind in ("int", "number") and _INT.fullmatch(said):
-        return int(said) if SMALLEST <= int(said) <= LARGEST or kind == "int" else float(said)
+        number = int(said)
+        return number if is_storable(number) else float(number) if kind == "number" else None
     if kind == "number":
         return float(said) if _NUMBER.fullmatch(said) else None
     return text if kind == "text" else None

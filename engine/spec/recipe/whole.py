@@ -44,8 +44,9 @@ class Recipe(Spec):
     """Further folders, or `package/path`, whose `prompts/`, `schemas/`, `operators/` and `methods/` are used as those
     beside the recipe are, which come first."""
     vars: dict[str, Value | Var] = Field(default_factory=dict)
-    """Values for `${name}` in the recipe; `--var name=value` overrides them. A mapping gives a type with or without a
-    default."""
+    """Values for `${name}` in the recipe; `--var name=value` overrides them. A mapping declares one: its `type` (text,
+    int, number or bool; that of the default when left out), `default` (a value must be given when left out),
+    `description`, and `choices`, the only values that it may have."""
     task: Task
     data: Data
     privacy: Privacy = Privacy()
