@@ -96,6 +96,8 @@ OPENINGS = {
     "run/progress.py::open": NONE,
     "run/session.py::_backend": NONE,
     "run/session.py::_embedded": NONE,
+    "spec/extending/bases.py::_read": "gate: there",
+    "spec/extending/places.py::_schema": "gate: there",
     "spec/loader.py::load": "gate: there",
     "spec/named_files.py::read_document": "gate: spec.method and spec.pack, as they find it",
     "spec/prompts.py::parse_prompt": "gate: there, or operators.finding",
