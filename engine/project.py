@@ -42,6 +42,7 @@ from engine.slicing.validation import ValidationRows, validation_rows
 from engine.spec.limited import limited
 from engine.spec.loader import LoadedRecipe, load
 from engine.spec.recipe import OperatorSpec, Value
+from engine.spec.repository import check_packages, state_folder
 from engine.store import FILE, Store, reader
 from engine.system.files import private
 from engine.system.places import STATE
@@ -85,7 +86,7 @@ class Project:
     def open(
         cls,
         recipe: str | Path,
-        state: str | Path = STATE,
+        state: str | Path | None = None,
         vars: Mapping[str, Value] | None = None,
         limit: int | None = None,
         settings: Mapping[str, Any] | None = None,
@@ -95,7 +96,8 @@ class Project:
 
         Args:
             recipe: A recipe file, a folder with a `recipe.yaml`, or the name of a shipped recipe.
-            state: Folder of the store and the trained models.
+            state: Folder of the store and the trained models; that of the project around the current folder, or
+                `.pada`, when left out.
             vars: Values for `${name}`, over those in the recipe's `vars`: texts, or of the var's own type.
             limit: At most so many rows of each split.
             settings: Values by dotted keys (`augment.rows_per_round`), over those of the recipe and of its method.
@@ -108,7 +110,8 @@ class Project:
         require_supported()
         check_limit(limit)
         gate.allow(*allow)
-        return cls(complete(load(recipe, vars, settings)), Path(state), limit)
+        folder = state_folder() if state is None else Path(state)
+        return cls(complete(load(recipe, vars, settings)), folder, limit)
 
     @cached_property
     def examined(self) -> Examined:
@@ -383,9 +386,11 @@ class Project:
 
         Raises:
             RecipeError: the recipe has an error.
-            EngineError: a key would go where nobody consented to, or the run cannot go on; what is finished is kept.
+            EngineError: a key would go where nobody consented to, a package is not what was locked, or the run cannot
+                go on; what is finished is kept.
         """
         watcher = Logged(reporter or Callback(progress))
+        check_packages(self.loaded.base)
         self.validate()
         require_consent(self.keys, trust, self.loaded)
         # A plan that is there already knew models that were fetched by name alone.

@@ -20,6 +20,7 @@ from engine.cli.options import (
     StateOption,
     VarOption,
 )
+from engine.cli.packages import deps
 from engine.cli.patterns import patterns_app
 from engine.cli.resolving import resolve
 from engine.cli.review import review
@@ -38,7 +39,7 @@ app = typer.Typer(
 LISTS = (
     "tasks", "metrics", "operators", "row-functions", "clusterers", "gates", "packs", "backends", "methods", "recipes",
 )  # fmt: skip
-SCHEMAS = ("recipe", "operator", "method", "taxonomy")
+SCHEMAS = ("recipe", "operator", "method", "taxonomy", "project")
 models_app = typer.Typer(help="The embedded models.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 batch_app = typer.Typer(
@@ -86,7 +87,7 @@ def trust(
     path: Annotated[
         Path | None,
         typer.Argument(
-            help="File or folder that every recipe may read from now on; with --key, the recipe."
+            help="File or folder that every recipe may read from now on, or a package in git; with --key, the recipe."
         ),
     ] = None,
     state: Annotated[
@@ -245,6 +246,7 @@ def compare(
 
 app.command()(review)
 app.command()(resolve)
+app.command()(deps)
 
 
 @app.command()
@@ -310,8 +312,9 @@ def list_(
     what: Annotated[
         str,
         typer.Argument(
-            help="tasks, metrics, operators, row-functions, clusterers, gates, packs, backends, methods or recipes.",
-            autocompletion=lambda: LISTS,
+            help="tasks, metrics, operators, row-functions, clusterers, gates, packs, backends, methods, recipes or "
+            "packages.",
+            autocompletion=lambda: (*LISTS, "packages"),
         ),
     ],
     recipe: Annotated[
@@ -331,11 +334,12 @@ def schema(
     what: Annotated[
         str,
         typer.Argument(
-            help="recipe, operator, method or taxonomy.", autocompletion=lambda: SCHEMAS
+            help="recipe, operator, method, taxonomy or project (pada.yaml).",
+            autocompletion=lambda: SCHEMAS,
         ),
     ] = "recipe",
 ) -> None:
-    """Print the JSON Schema of recipes, of an operator's `operator.yaml`, of methods or of taxonomies."""
+    """Print the JSON Schema of recipes, of an operator's `operator.yaml`, of methods, taxonomies or `pada.yaml`."""
     from engine.cli.recipes import show_schema
 
     show_schema(what)

@@ -17,8 +17,8 @@ from engine.errors import EngineError
 from engine.run.batches import FileState, Imported, file_states, import_results
 from engine.run.execute import Outcome
 from engine.spec.loader import LoadedRecipe
+from engine.spec.repository import state_folder
 from engine.store import Store
-from engine.system.places import STATE
 
 WAITING = 75
 """Exit code of a run that waits: EX_TEMPFAIL of sysexits.h, "try again later"."""
@@ -42,7 +42,7 @@ def again(
 
 
 def _state(state: Path) -> list[str]:
-    return [] if state == STATE else ["--state", str(state)]
+    return [] if state == state_folder() else ["--state", str(state)]
 
 
 def show_waiting(console: Console, outcome: Outcome, state: Path, command: Sequence[str]) -> None:

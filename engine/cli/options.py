@@ -11,7 +11,10 @@ from engine.bounds import LARGEST
 from engine.system.places import STATE
 
 RecipeArgument = Annotated[
-    str, typer.Argument(help="Recipe file, its folder, or a shipped recipe's name.")
+    str,
+    typer.Argument(
+        help="Recipe file, its folder, a name in the project's recipes, package/path, or a shipped recipe's name."
+    ),
 ]
 VarOption = Annotated[
     list[str] | None,
@@ -27,10 +30,25 @@ SetOption = Annotated[
         help="Value of a key of the recipe, such as loop.rounds=2 or metrics.0.name=f1. Repeatable.",
     ),
 ]
+
+
+def _of_project(context: typer.Context, value: Path) -> Path:
+    """Return the state folder: the project's where the user named none."""
+    source = context.get_parameter_source("state")
+    if context.resilient_parsing or source is None or source.name != "DEFAULT":
+        return value
+    from engine.spec.repository import state_folder
+
+    return state_folder()
+
+
 StateOption = Annotated[
     Path,
     typer.Option(
-        "--state", help="Folder of the store and the trained models.", envvar="PADA_STATE"
+        "--state",
+        help="Folder of the store and the trained models; the project's when left out.",
+        envvar="PADA_STATE",
+        callback=_of_project,
     ),
 ]
 OwnStateOption = Annotated[

@@ -129,11 +129,15 @@ def show_list(what: str, recipe: str | None = None, *, as_json: bool = False) ->
 
     With `as_json` each is a JSON object of `name` and `description`; a recipe has its file there.
     """
+    if what == "packages":
+        _show_packages(as_json=as_json)
+        return
     from engine.backends import BACKENDS
     from engine.cli.operators.listing import LABELS, operator_lines
     from engine.metrics import METRICS
     from engine.operators import ROW_FUNCTIONS
     from engine.spec.package_data import shipped
+    from engine.spec.repository import recipes_here
     from engine.stages.analyse.clusterers import CLUSTERERS
     from engine.stages.quality import GATES
     from engine.tasks import TASKS
@@ -153,15 +157,27 @@ def show_list(what: str, recipe: str | None = None, *, as_json: bool = False) ->
         "packs": _packs(base) if what == "packs" else [],
         "methods": _methods(base) if what == "methods" else [],
         "recipes": [
-            (p.parent.name, str(p)) for p in sorted(shipped("recipes").glob("*/recipe.yaml"))
+            *recipes_here(),
+            *((p.parent.name, str(p)) for p in sorted(shipped("recipes").glob("*/recipe.yaml"))),
         ],
     }
     if what not in lists:
-        raise EngineError(f"there is no list of '{what}'", did_you_mean(what, lists))
+        hint = did_you_mean(what, [*lists, "packages"])
+        raise EngineError(f"there is no list of '{what}'", hint)
     if as_json:
         print_records(sys.stdout, ({"name": n, "description": t} for n, t in lists[what]))
         return
     for name, text in lists[what]:
+        echo(f"{name:<24} {text}")
+
+
+def _show_packages(*, as_json: bool) -> None:
+    from engine.cli.packages.deps import package_lines, package_records
+
+    if as_json:
+        print_records(sys.stdout, package_records(Path.cwd()))
+        return
+    for name, text in package_lines(Path.cwd()):
         echo(f"{name:<24} {text}")
 
 
@@ -192,10 +208,11 @@ def _place(file: Path, base: Path | None) -> str:
 
 
 def show_schema(what: str) -> None:
-    """Print the JSON Schema of recipes, operators or methods."""
+    """Print the JSON Schema of recipes, operators, methods, taxonomies or `pada.yaml`."""
     from engine.plan.schema import (
         method_schema,
         operator_schema,
+        project_schema,
         recipe_schema,
         schema_text,
         taxonomy_schema,
@@ -206,6 +223,7 @@ def show_schema(what: str) -> None:
         "operator": operator_schema,
         "method": method_schema,
         "taxonomy": taxonomy_schema,
+        "project": project_schema,
     }
     if what not in schemas:
         raise EngineError(f"there is no schema of '{what}'", did_you_mean(what, schemas))

@@ -11,6 +11,7 @@ from engine.cli.terminal.streams import echo
 from engine.errors import EngineError
 from engine.servers import parse_key_use
 from engine.spec.loader import find_recipe
+from engine.spec.repository import trustable
 from engine.system.places import expanded
 
 
@@ -35,12 +36,29 @@ def trust_command(path: Path | None, state: Path | None, keys: Sequence[str]) ->
         echo(f"{gate.trust_state(state)} is yours")
         return
     if path is not None:
+        if not expanded(path).exists() and _trust_package(str(path)):
+            return
         _require(path)
         with _writing():
             file = gate.remember(path)
         echo(
             f"every recipe may read {expanded(path).resolve()}; remove its line in {file} to take that back"
         )
+
+
+def _trust_package(name: str) -> bool:
+    """Trust an installed package of the project here by its content; returns False where none is called so."""
+    package = trustable(name, Path.cwd())
+    if package is None:
+        return False
+    with _writing():
+        file = gate.remember_package(f"{package.name} {package.revision}", package.content)
+    echo(
+        f"{package.name} {package.revision} counts as a part of the projects that install it, as long as none of its "
+        f"files changes ({package.content[:19]}…): its recipes may read what is the project's, and send keys where the "
+        f"project's may; remove its line in {file} to take that back"
+    )
+    return True
 
 
 def _trust_keys(recipe: str, keys: Sequence[str]) -> None:

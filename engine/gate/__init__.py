@@ -5,6 +5,7 @@ links too, and must lie under a root that the user, not the recipe, decides on. 
 """
 
 from engine.gate.consent import KeyUse, grant_keys, has_consent, refusal, remember_keys
+from engine.gate.packages import remember_package
 from engine.gate.passing import passed, passed_folder
 from engine.gate.roots import (
     allow,
@@ -35,5 +36,6 @@ __all__ = [
     "refusal",
     "remember",
     "remember_keys",
+    "remember_package",
     "trust_state",
 ]

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from engine.gate.packages import trusting_project
 from engine.gate.roots import project_of
 from engine.system.files import write_private
 from engine.system.places import config_root
@@ -45,8 +46,12 @@ def has_consent(use: KeyUse, base: Path | None) -> bool:
     """Return whether a key may be sent for the recipe in `base`; None: for one that this process let pass before."""
     if base is None:
         return any(use == known for known, _ in _granted)
-    project = project_of(base)
-    return (use, project) in _granted or (use, project) in _remembered()
+    remembered = _remembered()
+    return any(
+        (use, project) in _granted or (use, project) in remembered
+        for project in (project_of(base), trusting_project(base))
+        if project is not None
+    )
 
 
 def grant_keys(uses: Iterable[KeyUse], base: Path) -> None:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from engine.gate.packages import trusting_project
 from engine.system.files import write_private
 from engine.system.places import cache_root, config_root, expanded, hub_caches
 
@@ -123,7 +124,9 @@ def roots(base: Path, path: Path) -> list[Path]:
         inside = real(package).is_relative_to(project_of(base))
         return [*([real(package)] if inside else []), *_allowed, *_remembered()]
     named = _named.get(base.absolute(), frozenset())
-    return [project_of(base), *named, *_allowed, *_remembered(), *_own()]
+    around = trusting_project(base)
+    wider = [] if around is None else [around]
+    return [project_of(base), *wider, *named, *_allowed, *_remembered(), *_own()]
 
 
 def is_above_named(folder: Path, base: Path) -> bool:

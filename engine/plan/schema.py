@@ -22,6 +22,7 @@ from engine.plan.packs import WRITERS
 from engine.spec.extending.schema import for_extending
 from engine.spec.method import Method
 from engine.spec.recipe import Recipe, Task, TaxonomyFile
+from engine.spec.repository import ProjectFile
 from engine.stages.analyse.clusterers import CLUSTERERS
 from engine.tasks import TASKS
 
@@ -29,6 +30,7 @@ SCHEMA_FILE = "recipe.schema.json"
 OPERATOR_SCHEMA_FILE = "operator.schema.json"
 METHOD_SCHEMA_FILE = "method.schema.json"
 TAXONOMY_SCHEMA_FILE = "taxonomy.schema.json"
+PROJECT_SCHEMA_FILE = "project.schema.json"
 _SPECS = {"student": "StudentSpec", **dict.fromkeys(WRITERS, "WriterSpec")}
 """Role -> what a recipe may say of its model besides the backend's settings."""
 _ID = "https://json-schema.org/draft/2020-12/schema"
@@ -79,6 +81,29 @@ def taxonomy_schema() -> dict[str, Any]:
     """Return the JSON Schema of a taxonomy file."""
     schema = TaxonomyFile.model_json_schema(schema_generator=_Plain)
     return {"$schema": _ID, "title": "PaDA Engine taxonomy", **_without_titles(schema)}
+
+
+def project_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a `pada.yaml`: models as in recipes, one branch per backend."""
+    schema = ProjectFile.model_json_schema(schema_generator=_Plain)
+    parts: dict[str, Any] = schema["$defs"]
+    roles = parts["ProjectModels"]["properties"]
+    package = parts["Dependency"]
+    # Which of the two it is decides what else may stand there.
+    package["oneOf"] = [{"required": ["git", "revision"]}, {"required": ["path"]}]
+    for role, said in roles.items():
+        reference = f"{role.capitalize()}Model"
+        parts[reference] = _model(role, parts)
+        roles[role] = {"title": said["title"], "$ref": f"#/$defs/{reference}"}
+    for spec in {"ModelSpec", *_SPECS.values()}:
+        del parts[spec]
+    schema["$defs"] = {
+        name: {key: value for key, value in part.items() if key != "title"}
+        if part in (package, parts["ProjectModels"])
+        else _without_titles(part)
+        for name, part in parts.items()
+    }
+    return {"$schema": _ID, **schema, "title": "PaDA Engine project"}
 
 
 def schema_text(schema: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ import shlex
 from typing import NamedTuple
 
 from engine.report.records import Report
+from engine.spec.repository import state_folder
 from engine.system.places import STATE
 
 
@@ -25,7 +26,7 @@ class Suggestion(NamedTuple):
 
 def said_state(state: str) -> str:
     """Return how a command is told where the store is: nothing where it looks there by itself."""
-    return "" if state == str(STATE) else f" --state {shlex.quote(state)}"
+    return "" if state == str(state_folder()) else f" --state {shlex.quote(state)}"
 
 
 def queries(report: Report) -> tuple[Suggestion, ...]:

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from engine.errors import Location, Problem, RecipeError, reason_of
 from engine.gate import name_places
+from engine.registry import did_you_mean
 from engine.spec.error_messages import problems_of
 from engine.spec.extending.bases import with_bases
 from engine.spec.extending.merging import laid_over
@@ -30,6 +31,7 @@ from engine.spec.method import Method, find_methods, load_method, read_method
 from engine.spec.named_files import NOTHING_FURTHER, Further, passed_file, read_document
 from engine.spec.package_data import shipped
 from engine.spec.recipe import Loop, Recipe
+from engine.spec.repository import find_in_project, packaged, recipes_here, with_defaults
 from engine.spec.taxonomies import AT, with_file
 from engine.spec.yaml import Document, KeyPath, decode, parse, read_bytes
 
@@ -90,25 +92,59 @@ class LoadedRecipe:
 
 
 def find_recipe(name: str | Path) -> Path:
-    """Return the file behind a path, a folder with a `recipe.yaml`, or a shipped recipe's name."""
-    path = Path(name)
-    ours = shipped("recipes")
-    is_name = len(path.parts) == 1 and not path.is_absolute() and str(path) not in (".", "..")
-    for candidate in (path, ours / path) if is_name else (path,):
-        if candidate.is_dir() and (candidate / "recipe.yaml").is_file():
-            return candidate / "recipe.yaml"
-        if candidate.is_file():
-            return candidate
-    known = sorted(file.parent.name for file in ours.glob("*/recipe.yaml"))
+    """Return the file behind a path, a folder with a `recipe.yaml`, or a name.
+
+    A name is looked for in the folders of recipes of the project around the current folder, then in its packages
+    (`package/recipes/name`), then among the shipped recipes.
+
+    Raises:
+        RecipeError: there is none; or `pada.yaml`, the lock or the package is wrong.
+    """
+    path, here = Path(name), Path.cwd()
+    is_name = not path.is_absolute() and not {"", ".", ".."} & set(path.parts or ("",))
+    in_package = packaged(str(name), here) if is_name else None
+    if (found := _at(path)) is not None:
+        return found
+    if is_name:
+        in_project = find_in_project(str(name), here)
+        ours = shipped("recipes") / path if len(path.parts) == 1 else None
+        places = [in_project, *_of_package(in_package), ours]
+        for place in places:
+            if place is not None and (found := _at(place)) is not None:
+                return found
     if path.is_dir():
         message, hint = (
             "this folder has no recipe.yaml",
             "name the recipe file, or a folder that has a recipe.yaml",
         )
+    elif in_package is not None:
+        message, hint = f"the package {path.parts[0]} has no recipe {path}", _near(in_package)
     else:
+        known = sorted(file.parent.name for file in shipped("recipes").glob("*/recipe.yaml"))
+        own = [each for each, _ in recipes_here()]
         message = f"there is no recipe '{name}'"
         hint = f"give a file, a folder with a recipe.yaml, or a shipped recipe: {', '.join(known) or 'none'}"
+        if own:
+            near = did_you_mean(str(name), own) or f"this project has: {', '.join(own)}"
+            hint = f"{near}; or {hint}"
     raise RecipeError([Problem(Location.at(path), message, hint, code="no-recipe")])
+
+
+def _at(place: Path) -> Path | None:
+    """Return the recipe that a path leads to."""
+    if place.is_dir() and (place / "recipe.yaml").is_file():
+        return place / "recipe.yaml"
+    return place if place.is_file() else None
+
+
+def _of_package(place: Path | None) -> list[Path]:
+    """Return where a recipe of a package may be: its ending may be left out."""
+    return [] if place is None else [place, place.with_name(f"{place.name}.yaml")]
+
+
+def _near(place: Path) -> str:
+    beside = place.parent.iterdir() if place.parent.is_dir() else ()
+    return did_you_mean(place.name, [each.name for each in beside])
 
 
 @contextmanager
@@ -170,8 +206,9 @@ def _loaded(
     document = extended.document
     values = Variables(document, overrides)
     document = replace(document, data=values.replace(document.data))
-    problems += [*values.problems, *_secrets(document)]
     document = moved(document, extended.bases, base, values.starts, values.given)
+    document = with_defaults(document, base)
+    problems += [*values.problems, *_secrets(document)]
     over = assigned(settings)
     if secrets := _secrets(over):
         # Where they are said to stand holds the values themselves.

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.cli.options import STATE
 from engine.cli.recipes import overrides, values_of
 from engine.cli.terminal.streams import echo
 from engine.export import Wanted, Which, best_of, export_data, export_model
 from engine.export.model.task_file import NEEDS
 from engine.project import Project
 from engine.report.formatting import round_name
+from engine.spec.repository import state_folder
 
 
 class Source(NamedTuple):
@@ -102,7 +102,7 @@ def best_model(
     typed = ["pada", "export", "model", recipe, "--to", "my-model"]
     typed += [part for text in assignments for part in ("--var", text)]
     typed += [part for text in settings for part in ("--set", text)]
-    if state != STATE:
+    if state != state_folder():
         typed += ["--state", str(state)]
     return [
         f"Best model: {shown(student.path)} ({round_name(student.round)}, seed {student.seed})",

@@ -17,6 +17,7 @@ EXAMPLES: Mapping[str, str] = {
     "calls show": "pada calls show 3f9a12c4de",
     "clean": "pada clean --keep 3",
     "compare": "pada compare quickstart --methods vanilla,random,pada --seeds 0,1,2 --rows 120",
+    "deps": "pada deps --upgrade support-pack",
     "export": "pada export model quickstart --to my-model",
     "export data": "pada export data quickstart --to my-rows --layout chat",
     "export model": "pada export model quickstart --to my-model --as gguf",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from engine.errors import Location, Problem, RecipeError
+from engine.errors import Location, RecipeError
 from engine.gate import name_packages, project_of
 from engine.gate.roots import PROJECT
 from engine.registry import did_you_mean
@@ -49,53 +49,53 @@ class NamedInPackage(NamedTuple):
         return "/".join([self.name, *folder.relative_to(self.folder).parts])
 
 
-def known_packages(folder: Path) -> Mapping[str, Path]:
-    """Return the packages that files in a folder may name: name -> folder; raises RecipeError for a wrong project."""
+def has_project(folder: Path) -> bool:
+    """Return whether there is a `pada.yaml` for a folder that may name packages; an empty one only marks a project."""
     file = project_of(folder) / PROJECT
-    # An empty one marks a project, and names no packages.
-    return package_folders(folder) if file.is_file() and file.stat().st_size else {}
+    return file.is_file() and file.stat().st_size > 0
+
+
+def known_packages(folder: Path) -> Mapping[str, Path]:
+    """Return the packages that files in a folder may name, name -> folder; none where they are not all installed."""
+    try:
+        return package_folders(folder) if has_project(folder) else {}
+    except RecipeError:
+        return {}
 
 
 def in_package(reference: str, folder: Path, base: Path) -> NamedInPackage | None:
     """Return what a reference names in a package; None where its first part is no package's name.
 
     Args:
-        reference: As it is written; of a folder to look in the package's name alone, too.
+        reference: As it is written.
         folder: Of the file in which it is written.
         base: The folder of the recipe for which it is read: what lies in the package may be read for it.
 
     Raises:
-        RecipeError: it leaves the package, or two things have the package's name.
+        RecipeError: it leaves the package, the package is not installed, or a folder has the package's name.
     """
-    if (
-        "/" not in reference
-        or "://" in reference
-        or reference.startswith((".", "/", "~"))
-        or "\0" in reference
-    ):
+    first, _, rest = PurePosixPath(reference).as_posix().partition("/")
+    if not rest or "://" in reference or first[:1] in ("", ".", "/", "~") or "\0" in reference:
         return None
-    if PurePosixPath(reference).parts[0] not in known_packages(folder):
+    place = packaged(reference, folder) if has_project(folder) else None
+    if place is None:
         return None
-    if packaged(reference, folder) is None:
-        return None
-    name, _, rest = PurePosixPath(reference).as_posix().partition("/")
-    if ".." in PurePosixPath(rest).parts:
-        message = f"'{reference}' leaves the package '{name}'"
-        hint = f"name a file of it: {name}/…"
-        raise RecipeError([Problem(Location.at(folder), message, hint, code="package")])
-    home = Path(os.path.normpath(package_folders(folder)[name].absolute()))
-    name_packages(base, [home])
-    return NamedInPackage(name, home, home / rest)
+    home = Path(*place.parts[: -len(PurePosixPath(rest).parts)])
+    return _named(first, home, Path(os.path.normpath(home / rest)), base)
 
 
 def whole_package(name: str, folder: Path, base: Path) -> NamedInPackage | None:
     """Return a package by its name alone, as `in_package`; None where it is none's, or a folder beside has it."""
-    home = known_packages(folder).get(name)
-    if home is None or (folder / name).exists():
+    if "/" in name or (folder / name).exists():
         return None
+    found = in_package(f"{name}/{PROJECT}", folder, base)
+    return None if found is None else found._replace(place=found.folder)
+
+
+def _named(name: str, home: Path, place: Path, base: Path) -> NamedInPackage:
     home = Path(os.path.normpath(home.absolute()))
     name_packages(base, [home])
-    return NamedInPackage(name, home, home)
+    return NamedInPackage(name, home, place.absolute())
 
 
 def as_reference(place: Path, base: Path) -> str | None:

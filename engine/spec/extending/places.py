@@ -20,9 +20,9 @@ from engine.gate import package_of
 from engine.spec.extending.packages import (
     NamedInPackage,
     as_reference,
+    has_project,
     in_package,
     is_there,
-    known_packages,
     whole_package,
 )
 from engine.spec.method import find_methods
@@ -257,7 +257,7 @@ class Located:
 def located(document: Document, base: Path) -> Located:
     """Find what a recipe names in packages, and the folders in which it looks."""
     found = Located(deepcopy(document.data))
-    packages = bool(known_packages(base))
+    packages = has_project(base)
     folders: list[Path] = []
     named: dict[Kind, dict[str, Path]] = {"pack": {}, "method": {}, "operator": {}}
     for path, kind, text in _paths(document.data):

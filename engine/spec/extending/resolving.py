@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.errors import Location
+from engine.gate.roots import PROJECT
 from engine.spec.extending.packages import as_reference
 from engine.spec.extending.settings import SETTING
 from engine.spec.loader import LoadedRecipe, dotted
@@ -106,6 +107,8 @@ class _Origins:
         if place.file.startswith(SETTING.format("")):
             return "--set"
         file = self._files.get(place.file)
+        if file is None and Path(place.file).name == PROJECT:
+            return f"{PROJECT}:{place.line}"
         if file is None:
             return f"method {Path(place.file).stem}"
         names = next(

@@ -1,11 +1,37 @@
 """A repository of recipes: its `pada.yaml`, and the packages whose files its recipes may name as `package/path`."""
 
+from engine.spec.repository.installed import (
+    Used,
+    check_packages,
+    package_folders,
+    packaged,
+    trustable,
+    used_packages,
+)
+from engine.spec.repository.lock_file import LOCK
 from engine.spec.repository.project_file import (
     Dependency,
     ProjectFile,
-    package_folders,
-    packaged,
+    find_in_project,
     project_file,
+    recipes_here,
+    state_folder,
+    with_defaults,
 )
 
-__all__ = ["Dependency", "ProjectFile", "package_folders", "packaged", "project_file"]
+__all__ = [
+    "LOCK",
+    "Dependency",
+    "ProjectFile",
+    "Used",
+    "check_packages",
+    "find_in_project",
+    "package_folders",
+    "packaged",
+    "project_file",
+    "recipes_here",
+    "state_folder",
+    "trustable",
+    "used_packages",
+    "with_defaults",
+]
