@@ -527,7 +527,7 @@ def test_a_folder_and_a_package_of_one_name_are_both_named(here: Path, shared: P
     (here / "shared").mkdir()
     with pytest.raises(EngineError, match=r"the package in \.\./shared and the folder shared"):
         packaged("shared/a.j2", here)
-    with pytest.raises(EngineError, match="leads out of the package"):
+    with pytest.raises(EngineError, match="leaves the package 'shared'"):
         packaged("shared/../app/pada.yaml", here / "recipes")
 
 

@@ -251,10 +251,9 @@ def packaged(reference: str, base: Path) -> Path | None:
     if wrong := unlocked(whole):
         raise RecipeError(wrong)
     require_installed(whole, name, folder)
-    if not real(folder / rest).is_relative_to(real(folder)):
-        raise _refused(
-            Location.at(base), f"{reference} leads out of the package {name}", "name a file in it"
-        )
+    if ".." in PurePosixPath(rest).parts:
+        message, hint = f"'{reference}' leaves the package '{name}'", f"name a file of it: {name}/…"
+        raise _refused(Location.at(base), message, hint)
     return folder / rest
 
 
