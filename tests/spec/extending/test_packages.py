@@ -147,7 +147,7 @@ def test_an_answer_schema_may_lie_in_a_file(tmp_path: Path) -> None:
             "data/trian",
             "data.train.path: the package 'support' has no data/trian.jsonl",
         ),
-        ("support/kinds", "support/../../x", "leads out of the package support"),
+        ("support/kinds", "support/../../x", "leaves the package 'support'"),
         ("support/kinds", "suport/kinds", "there is no taxonomy suport/kinds/mail.yaml"),
     ],
 )
@@ -161,7 +161,7 @@ def test_what_a_package_lacks_is_told_with_what_is_near(
     ("extends", "said"),
     [
         ("support/recipes/bse.yaml", "the package 'support' has no recipes/bse.yaml"),
-        ("support/../desk/r.yaml", "leads out of the package support"),
+        ("support/../desk/r.yaml", "leaves the package 'support'"),
         ("suport/recipes/base.yaml", "did you mean 'support'? (a package)"),
         ("support/kinds/mail.yaml", "is no recipe: it is a taxonomy"),
     ],
@@ -178,7 +178,7 @@ def test_a_link_out_of_a_package_is_refused(tmp_path: Path) -> None:
     mail = tmp_path / "shared" / "kinds" / "mail.yaml"
     mail.unlink()
     mail.symlink_to(tmp_path / "desk" / "secret.yaml")
-    assert "leads out of the package support" in problems(file)
+    assert "lies outside of its package" in problems(file)
     # Nor by a pattern, whose files are found later.
     mail.unlink()
     write(tmp_path, {"shared/kinds/mail.yaml": KINDS})
