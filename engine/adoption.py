@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.errors import EngineError
+from engine.errors import EngineError, Location
+from engine.gate import package_of
 from engine.registry import did_you_mean
 from engine.spec.loader import LoadedRecipe
 from engine.spec.taxonomies import AT, OTHER
@@ -114,6 +115,7 @@ def adopt(
         chosen = [one for one in several if one.failures >= least]
         too_few = [one for one in several if one.failures < least]
     of_file = loaded.taxonomy_file
+    _refuse_elsewhere(loaded)
     file = (of_file.path if of_file is not None else loaded.path).resolve()
     chosen = list(dict.fromkeys(chosen))
     if chosen:
@@ -122,6 +124,23 @@ def adopt(
         if write:
             _replace(file, text)
     return Adopted(file, tuple(chosen), tuple(too_few))
+
+
+def _refuse_elsewhere(loaded: LoadedRecipe) -> None:
+    """Raise EngineError where the categories are of a recipe that this one extends, or of a package."""
+    of_file = loaded.taxonomy_file
+    if of_file is not None:
+        place = of_file.path if package_of(of_file.path, loaded.base) else None
+    else:
+        own = Location.at(loaded.path).file
+        count = len(loaded.recipe.patterns.taxonomy.categories)
+        places = [loaded.at_category(number).file for number in range(count)]
+        place = next((Path(each) for each in places if each != own), None)
+    if place is not None:
+        raise EngineError(
+            f"the categories are those of {Location.at(place).file}, which other recipes may use too",
+            "copy them into a file of your own, name it as patterns.taxonomy, and adopt again",
+        )
 
 
 def _named(name: str, new: Sequence[Proposal], have: set[str]) -> Proposal:

@@ -41,7 +41,7 @@ from engine.slicing.log import Drift, drift, log_rows
 from engine.slicing.validation import ValidationRows, validation_rows
 from engine.spec.limited import limited
 from engine.spec.loader import LoadedRecipe, load
-from engine.spec.recipe import OperatorSpec
+from engine.spec.recipe import OperatorSpec, Value
 from engine.spec.repository import check_packages, state_folder
 from engine.store import FILE, Store, reader
 from engine.system.files import private
@@ -87,7 +87,7 @@ class Project:
         cls,
         recipe: str | Path,
         state: str | Path | None = None,
-        vars: Mapping[str, str] | None = None,
+        vars: Mapping[str, Value] | None = None,
         limit: int | None = None,
         settings: Mapping[str, Any] | None = None,
         allow: Sequence[str | Path] = (),
@@ -98,7 +98,7 @@ class Project:
             recipe: A recipe file, a folder with a `recipe.yaml`, or the name of a shipped recipe.
             state: Folder of the store and the trained models; that of the project around the current folder, or
                 `.pada`, when left out.
-            vars: Values for `${name}`, over those in the recipe's `vars`.
+            vars: Values for `${name}`, over those in the recipe's `vars`: texts, or of the var's own type.
             limit: At most so many rows of each split.
             settings: Values by dotted keys (`augment.rows_per_round`), over those of the recipe and of its method.
             allow: Files and folders outside of the recipe's own that recipes of this process may read.
@@ -259,7 +259,9 @@ class Project:
             EngineError: there is no such operator, or it is not for the task's kind.
         """
         recipe = self.loaded.recipe
-        known = find_operators(self.loaded.base, recipe.augment.operator_folders)
+        known = find_operators(
+            self.loaded.base, recipe.augment.operator_folders, self.loaded.further
+        )
         if operator not in known:
             raise EngineError(*known.unknown(operator))
         if recipe.task.kind not in known[operator].kinds:

@@ -17,11 +17,13 @@ from engine.cli.options import (
     LimitOption,
     RawOption,
     RecipeArgument,
+    SetOption,
     StateOption,
     VarOption,
 )
 from engine.cli.packages import deps
 from engine.cli.patterns import patterns_app
+from engine.cli.resolving import resolve
 from engine.cli.review import review
 from engine.cli.site import ci, docs, validate
 from engine.cli.terminal.help import add_examples
@@ -118,6 +120,7 @@ app.command()(ci)
 def plan(
     recipe: RecipeArgument,
     var: VarOption = None,
+    settings: SetOption = None,
     state: StateOption = STATE,
     limit: LimitOption = None,
     mermaid: Annotated[
@@ -127,13 +130,14 @@ def plan(
     """Show what a run would do: each node cached, pending or changed, and what it would cost."""
     from engine.cli.recipes import show_plan
 
-    show_plan(recipe, var or [], state, limit, mermaid)
+    show_plan(recipe, var or [], state, limit, mermaid, settings or [])
 
 
 @app.command()
 def run(
     recipe: RecipeArgument,
     var: VarOption = None,
+    settings: SetOption = None,
     state: StateOption = STATE,
     limit: LimitOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, only the result.")] = False,
@@ -141,13 +145,14 @@ def run(
     """Run a recipe, going on from whatever is done already; writes a report."""
     from engine.cli.running import run_recipe
 
-    run_recipe(recipe, var or [], state, limit, quiet)
+    run_recipe(recipe, var or [], state, limit, quiet, settings or [])
 
 
 @app.command()
 def preview(
     recipe: RecipeArgument,
     var: VarOption = None,
+    settings: SetOption = None,
     rows: Annotated[
         int, typer.Option("-n", "--rows", min=1, max=LARGEST, help="Rows of each split.")
     ] = 20,
@@ -158,7 +163,7 @@ def preview(
     """Run a few rows through the real pipeline in a temporary store, and show the result."""
     from engine.cli.running import preview_recipe
 
-    preview_recipe(recipe, var or [], rows, steps)
+    preview_recipe(recipe, var or [], rows, steps, settings or [])
 
 
 @app.command()
@@ -233,6 +238,7 @@ def compare(
 
 app.command()(init)
 app.command()(review)
+app.command()(resolve)
 app.command()(deps)
 
 
@@ -347,13 +353,16 @@ def show_prompt(
         bool, typer.Option("--schema", help="Also the JSON Schema of the reply.")
     ] = False,
     var: VarOption = None,
+    settings: SetOption = None,
     state: StateOption = STATE,
     limit: LimitOption = None,
 ) -> None:
     """Show what a teacher or a judge would be sent, with rows of the recipe's own; asks no model."""
     from engine.cli.prompts import show_prompt
 
-    show_prompt(recipe, var or [], state, limit, stage, operator, with_schema=schema)
+    show_prompt(
+        recipe, var or [], state, limit, stage, operator, settings or [], with_schema=schema
+    )
 
 
 @show_app.command("operator")
@@ -370,12 +379,13 @@ def show_operator(
         str, typer.Option("--pack", help="Without a recipe: the pack of the prompt that is shown.")
     ] = "standard",
     var: VarOption = None,
+    settings: SetOption = None,
     state: StateOption = STATE,
 ) -> None:
     """Show what an operator does, its parameters, one prompt and one example; asks no model."""
     from engine.cli.operators.showing import show_operator
 
-    show_operator(name, recipe, var or [], state, pack)
+    show_operator(name, recipe, var or [], state, pack, settings or [])
 
 
 @try_app.command("operator")
@@ -384,12 +394,13 @@ def try_operator(
     recipe: Annotated[str, typer.Option("--recipe", help="Recipe file, its folder, or a name.")],
     count: Annotated[int, typer.Option("-n", min=1, max=50, help="Rows that are asked for.")] = 3,
     var: VarOption = None,
+    settings: SetOption = None,
     state: StateOption = STATE,
 ) -> None:
     """Ask the recipe's own teacher for a few rows of an operator, and show what the checks say; stores nothing."""
     from engine.cli.operators.showing import try_operator
 
-    try_operator(name, recipe, count, var or [], state)
+    try_operator(name, recipe, count, var or [], state, settings or [])
 
 
 @models_app.command("fetch")

@@ -24,11 +24,19 @@ WAITING = 75
 """Exit code of a run that waits: EX_TEMPFAIL of sysexits.h, "try again later"."""
 
 
-def again(recipe: str, assignments: Sequence[str], state: Path, limit: int | None) -> list[str]:
+def again(
+    recipe: str,
+    assignments: Sequence[str],
+    state: Path,
+    limit: int | None,
+    settings: Sequence[str] = (),
+) -> list[str]:
     """Return the command that goes on with a run."""
     command = ["pada", "run", recipe]
     for assignment in assignments:
         command += ["--var", assignment]
+    for setting in settings:
+        command += ["--set", setting]
     command += _state(state)
     return [*command, "--limit", str(limit)] if limit is not None else command
 

@@ -17,7 +17,18 @@ RecipeArgument = Annotated[
     ),
 ]
 VarOption = Annotated[
-    list[str] | None, typer.Option("--var", help="name=value for ${name} in the recipe.")
+    list[str] | None,
+    typer.Option(
+        "--var", metavar="NAME=VALUE", help="Value for ${name} in the recipe. Repeatable."
+    ),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Value of a key of the recipe, such as loop.rounds=2 or metrics.0.name=f1. Repeatable.",
+    ),
 ]
 
 
@@ -64,6 +75,7 @@ __all__ = [
     "OwnStateOption",
     "RawOption",
     "RecipeArgument",
+    "SetOption",
     "StateOption",
     "VarOption",
 ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from engine.cli.recipes import overrides
+from engine.cli.recipes import overrides, values_of
 from engine.cli.terminal.output import make_console, say
 from engine.errors import EngineError, Location
 from engine.project import Project
@@ -23,6 +23,7 @@ def show_prompt(
     limit: int | None,
     stage: str,
     operator: str | None,
+    settings: Sequence[str] = (),
     *,
     with_schema: bool,
     console: Console | None = None,
@@ -36,6 +37,7 @@ def show_prompt(
         limit: At most so many rows of each split.
         stage: Whose requests are shown.
         operator: Of the stage `generate`, the operator whose request is shown; all when left out.
+        settings: `key=value` over the recipe's own.
         with_schema: Whether the schema of the reply is shown too.
         console: Where to print.
 
@@ -43,7 +45,7 @@ def show_prompt(
         EngineError: the recipe has an error, does without the stage or the operator, or nothing would be asked.
     """
     console = console or make_console()
-    project = Project.open(recipe, state, overrides(assignments), limit)
+    project = Project.open(recipe, state, overrides(assignments), limit, values_of(settings))
     project.validate()
     rehearsal = project.rehearse(stage)
     shown = _chosen(rehearsal, operator)

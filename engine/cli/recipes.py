@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -18,6 +19,7 @@ from engine.errors import EngineError, RecipeError
 from engine.plan.validate import examine
 from engine.project import Project
 from engine.registry import did_you_mean
+from engine.spec.extending.settings import assignment
 from engine.spec.loader import find_recipe
 from engine.system.places import STATE
 
@@ -36,6 +38,11 @@ def overrides(assignments: Sequence[str]) -> dict[str, str]:
     return values
 
 
+def values_of(settings: Sequence[str]) -> dict[str, Any]:
+    """Return `key=value` arguments as a mapping, values read as YAML; raises RecipeError for what is none."""
+    return dict(map(assignment, settings))
+
+
 def _is_text(argument: str) -> bool:
     """Return whether an argument is text: bytes of the command line that are not come as halves of characters."""
     try:
@@ -51,6 +58,7 @@ def checked(
     state: Path = STATE,
     limit: int | None = None,
     table: Console | None = None,
+    settings: Sequence[str] = (),
 ) -> Project:
     """Return the project of a recipe without errors, its warnings printed; raises RecipeError with every problem.
 
@@ -60,8 +68,9 @@ def checked(
         state: Folder of the store and the trained models.
         limit: At most this many rows of each split.
         table: Where to print a profile of its rows; nowhere when left out.
+        settings: `key=value` over the recipe's own.
     """
-    project = Project.open(recipe, state, overrides(assignments), limit)
+    project = Project.open(recipe, state, overrides(assignments), limit, values_of(settings))
     problems = project.validate()
     log_problems(problems)
     for problem in problems:
@@ -72,7 +81,12 @@ def checked(
 
 
 def show_validation(
-    recipe: str, assignments: Sequence[str], *, as_json: bool = False, rows: bool = True
+    recipe: str,
+    assignments: Sequence[str],
+    settings: Sequence[str] = (),
+    *,
+    as_json: bool = False,
+    rows: bool = True,
 ) -> None:
     """Print every problem, or a profile of the rows and that the recipe is valid.
 
@@ -80,11 +94,11 @@ def show_validation(
     Without `rows` no data are looked at, and there is no profile.
     """
     if not as_json and rows:
-        loaded = checked(recipe, assignments, table=make_console()).loaded
+        loaded = checked(recipe, assignments, table=make_console(), settings=settings).loaded
         echo(f"{loaded.path}: recipe '{loaded.recipe.name}' is valid")
         return
     try:
-        project = Project.open(recipe, vars=overrides(assignments))
+        project = Project.open(recipe, vars=overrides(assignments), settings=values_of(settings))
         problems = project.problems if rows else examine(project.loaded, rows=False).problems
     except RecipeError as error:
         problems = error.problems
@@ -105,12 +119,17 @@ def show_validation(
 
 
 def show_plan(
-    recipe: str, assignments: Sequence[str], state: Path, limit: int | None, graph: bool
+    recipe: str,
+    assignments: Sequence[str],
+    state: Path,
+    limit: int | None,
+    graph: bool,
+    settings: Sequence[str] = (),
 ) -> None:
     """Print the DAG with each node's state, the estimate, and what goes where."""
     from engine.cli.planning import print_plan
 
-    print_plan(checked(recipe, assignments, state, limit), graph)
+    print_plan(checked(recipe, assignments, state, limit, settings=settings), graph)
 
 
 def show_list(what: str, recipe: str | None = None, *, as_json: bool = False) -> None:

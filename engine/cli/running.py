@@ -28,25 +28,32 @@ from engine.system.signals import ends_as_interrupts
 
 
 def run_recipe(
-    recipe: str, assignments: Sequence[str], state: Path, limit: int | None, quiet: bool
+    recipe: str,
+    assignments: Sequence[str],
+    state: Path,
+    limit: int | None,
+    quiet: bool,
+    settings: Sequence[str] = (),
 ) -> None:
     """Run a recipe, write its report, print the summary."""
     console = make_console()
-    project = checked(recipe, assignments, state, limit, table=None if quiet else console)
+    project = checked(recipe, assignments, state, limit, None if quiet else console, settings)
     ask_for_keys(project.loaded, project.keys)
     with ends_as_interrupts(), ConsoleReporter(console, quiet).shown() as reporter:
         outcome = project.run(reporter=reporter)
-    best = best_model(recipe, assignments, state, outcome.run)
+    best = best_model(recipe, assignments, state, outcome.run, settings)
     _finish(console, outcome, project.report(outcome.run), best)
     if outcome.status == "waiting":
-        show_waiting(console, outcome, state, again(recipe, assignments, state, limit))
+        show_waiting(console, outcome, state, again(recipe, assignments, state, limit, settings))
         raise typer.Exit(WAITING)
 
 
-def preview_recipe(recipe: str, assignments: Sequence[str], rows: int, steps: int) -> None:
+def preview_recipe(
+    recipe: str, assignments: Sequence[str], rows: int, steps: int, settings: Sequence[str] = ()
+) -> None:
     """Run a few rows and steps through the real pipeline in a temporary store, and show the rows made."""
     console = make_console()
-    project = checked(recipe, assignments)
+    project = checked(recipe, assignments, settings=settings)
     refuse_waiting(project.loaded)
     ask_for_keys(project.loaded, project.keys)
     with ends_as_interrupts(), tempfile.TemporaryDirectory(prefix="pada-preview-") as folder:

@@ -15,8 +15,8 @@ from engine.errors import EngineError
 from engine.project import Project
 from engine.registry import did_you_mean
 from engine.rows import SPLITS
-from engine.spec.method import Method, load_method
-from engine.spec.overrides import SETTING, assignment
+from engine.spec.extending.settings import SETTING, assignment
+from engine.spec.method import Method
 from engine.stages.load import example_id
 from engine.system.places import STATE
 
@@ -189,8 +189,7 @@ def _arms(asked: Asked) -> list[Arm]:
 
 
 def _method(project: Project) -> Method:
-    loaded = project.loaded
-    return load_method(loaded.recipe.loop.method, loaded.base, loaded.at("loop", "method"))
+    return project.loaded.method
 
 
 def _opened(asked: Asked, recipe: str | Path, settings: dict[str, Any]) -> Project:

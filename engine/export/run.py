@@ -17,6 +17,7 @@ from engine.plan.tasks import shots, task_view
 from engine.report.facts.json_columns import json_object, text_values
 from engine.report.records import MINE, Query
 from engine.rows import Example
+from engine.spec.named_files import Further
 from engine.spec.prompts import Prompt, PromptLibrary
 from engine.spec.recipe import StudentSpec, Task, Train
 from engine.stages.task_view import PromptedTask, StudentPrompts
@@ -133,7 +134,8 @@ class FinishedRun:
         """Return the student's prompt; raises EngineError where its file is gone or says something else by now."""
         own = self.train.prompt if training else None
         name = own or self.task.prompt or task_view(self.task).entry.prompt
-        prompt = PromptLibrary(self.base).get(name)
+        folders = (self.base / str(folder) for folder in self.recipe.get("look_in", ()))
+        prompt = PromptLibrary(self.base, Further(tuple(folders))).get(name)
         if self.prompt_digests.get(name, prompt.digest) != prompt.digest:
             raise EngineError(
                 f"the prompt {name} is not the one that run {self.id} used: {prompt.path} has changed since",

@@ -7,7 +7,15 @@ links too, and must lie under a root that the user, not the recipe, decides on. 
 from engine.gate.consent import KeyUse, grant_keys, has_consent, refusal, remember_keys
 from engine.gate.packages import remember_package
 from engine.gate.passing import passed, passed_folder
-from engine.gate.roots import allow, is_above_named, name_places, project_of, remember
+from engine.gate.roots import (
+    allow,
+    is_above_named,
+    name_packages,
+    name_places,
+    package_of,
+    project_of,
+    remember,
+)
 from engine.gate.states import check_state, disown, own_state, trust_state
 
 __all__ = [
@@ -18,8 +26,10 @@ __all__ = [
     "grant_keys",
     "has_consent",
     "is_above_named",
+    "name_packages",
     "name_places",
     "own_state",
+    "package_of",
     "passed",
     "passed_folder",
     "project_of",

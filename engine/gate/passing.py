@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.errors import EngineError, Location, boundary
-from engine.gate.roots import project_of, real, roots
+from engine.gate.roots import package_of, project_of, real, roots
 
 Refuse = Callable[[str, str], EngineError]
 """Makes the error to raise of what is wrong and what to do."""
@@ -25,7 +25,7 @@ def passed(path: Path, base: Path | None, refuse: Refuse) -> Path:
     """
     found = _resolved(path, refuse)
     if base is not None:
-        _check(path, found, base, roots(base), refuse)
+        _check(path, found, base, roots(base, path), refuse)
     return found
 
 
@@ -37,7 +37,7 @@ def passed_folder(folder: Path, base: Path | None, refuse: Refuse) -> Path:
     found = _resolved(folder, refuse)
     if base is None:
         return found
-    allowed = roots(base)
+    allowed = roots(base, folder)
     _check(folder, found, base, allowed, refuse)
     for parent, folders, files in os.walk(found):
         for name in (*folders, *files):
@@ -56,7 +56,7 @@ def _resolved(path: Path, refuse: Refuse) -> Path:
 
 def _check(path: Path, found: Path, base: Path, allowed: list[Path], refuse: Refuse) -> None:
     if not any(found == root or root in found.parents for root in allowed):
-        raise refuse(*_outside(path, found, project_of(base)))
+        raise refuse(*_outside(path, found, base))
     try:
         mode = found.stat().st_mode
     except (OSError, ValueError):
@@ -66,11 +66,18 @@ def _check(path: Path, found: Path, base: Path, allowed: list[Path], refuse: Ref
         raise refuse(message, "a device or a pipe is not read for a recipe: name a file")
 
 
-def _outside(path: Path, found: Path, project: Path) -> tuple[str, str]:
+def _outside(path: Path, found: Path, base: Path) -> tuple[str, str]:
     lexical = Path(os.path.normpath(path.absolute()))
     shown = Location.at(lexical).file
     link = "" if lexical == found else f" (a link to {found})"
-    message = f"{shown}{link} lies outside of what this recipe may read, which is {project}"
+    project, package = project_of(base), package_of(path, base)
+    if package is None:
+        message = f"{shown}{link} lies outside of what this recipe may read, which is {project}"
+    elif found.is_relative_to(real(package)):
+        found = real(package)
+        message = f"{shown} is of a package outside of the project {project}, in {found}"
+    else:
+        message = f"{shown}{link} lies outside of its package, which is {real(package)}"
     place = shlex.quote(str(found))
     return message, (
         f"if you want it to be read: `pada --allow {place} …`, or for good `pada trust {place}`"

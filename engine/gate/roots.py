@@ -22,6 +22,7 @@ TRUSTED = "trusted"
 
 _allowed: dict[Path, None] = {}
 _named: dict[Path, frozenset[Path]] = {}
+_packages: dict[Path, frozenset[Path]] = {}
 
 
 def allow(*places: str | Path) -> None:
@@ -42,6 +43,29 @@ def name_places(base: Path, values: Iterable[str]) -> None:
     found = {place for value in values for place in _places(value)}
     # Of a lone `/` nobody means that all of the machine may be read.
     _named[base] = frozenset(place for place in found if place != Path(place.anchor))
+
+
+def name_packages(base: Path, folders: Iterable[Path]) -> None:
+    """Let the recipe in a folder read the files of packages, each of which leads to its own folder and no further.
+
+    A package outside of the recipe's project is one that somebody's `pada.yaml` points at: it needs the user's word.
+    """
+    project = project_of(base)
+    found = {Path(os.path.normpath(f.absolute())) for f in folders}
+    # Of one that the project lies in, the project's own files are none.
+    found = {folder for folder in found if not project.is_relative_to(real(folder))}
+    _packages[base.absolute()] = _packages.get(base.absolute(), frozenset()) | found
+
+
+def package_of(path: Path, base: Path) -> Path | None:
+    """Return the folder of the package in which a path lies as it is written, links aside; None for no package."""
+    written = Path(os.path.normpath(path.absolute()))
+    known = _packages.get(base.absolute(), frozenset())
+    # The innermost, and also by where it really is: what was passed once is asked for again.
+    for folder in (written, *written.parents):
+        if folder in known:
+            return folder
+    return next((folder for folder in known if written.is_relative_to(real(folder))), None)
 
 
 def _places(value: str) -> Iterator[Path]:
@@ -96,8 +120,14 @@ def project_of(base: Path) -> Path:
     return start
 
 
-def roots(base: Path) -> list[Path]:
-    """Return the folders and files that the recipe in a folder may read, resolved."""
+def roots(base: Path, path: Path) -> list[Path]:
+    """Return the folders and files that may be read at a path for the recipe in a folder, resolved.
+
+    What lies in a package is read as what the package leads to: in its own folder, or where the user said so.
+    """
+    if (package := package_of(path, base)) is not None:
+        inside = real(package).is_relative_to(project_of(base))
+        return [*([real(package)] if inside else []), *_allowed, *_remembered()]
     named = _named.get(base.absolute(), frozenset())
     around = trusting_project(base)
     wider = [] if around is None else [around]

@@ -13,6 +13,7 @@ from engine.gate import passed
 from engine.operators.folder import DEFINITION, read_operator
 from engine.operators.operator import Operator
 from engine.registry import Registry
+from engine.spec.named_files import NOTHING_FURTHER, Further
 
 ENGINE = "the engine"
 """What the engine's own operators are from."""
@@ -30,21 +31,27 @@ class Found(NamedTuple):
     """Names of the folders that have a problem."""
 
 
-def find_operators(base: Path | None, named: Sequence[str] = ()) -> Registry[Operator]:
+def find_operators(
+    base: Path | None, named: Sequence[str] = (), more: Further = NOTHING_FURTHER
+) -> Registry[Operator]:
     """Return the engine's operators, and those of a recipe; raises RecipeError with every problem.
 
     Args:
         base: The recipe's folder; None for the engine's operators alone.
         named: Further folders that the recipe names, relative to its own.
+        more: Where operators are looked for besides.
     """
-    lookup = look_for_operators(base, named)
+    lookup = look_for_operators(base, named, more=more)
     if lookup.problems:
         raise RecipeError(lookup.problems)
     return lookup.operators
 
 
 def look_for_operators(
-    base: Path | None, named: Sequence[str] = (), where: Sequence[Location] = ()
+    base: Path | None,
+    named: Sequence[str] = (),
+    where: Sequence[Location] = (),
+    more: Further = NOTHING_FURTHER,
 ) -> Found:
     """Return what `find_operators` does, and every problem instead of raising it.
 
@@ -52,6 +59,7 @@ def look_for_operators(
         base: The recipe's folder; None for the engine's operators alone.
         named: Further folders that the recipe names, relative to its own.
         where: Where the recipe names each of them.
+        more: Where operators are looked for besides: what lies beside the recipe hides one of that name there.
     """
     engines = _engines()
     operators: list[Operator] = list(engines)
@@ -61,6 +69,11 @@ def look_for_operators(
     folders: list[Path] = []
     if base is not None:
         folders += _own_folders(base, problems, broken)
+        folders += more.operators.values()
+        for home in more.folders:
+            known = {folder.name for folder in folders}
+            beside = _own_folders(home, problems, broken)
+            folders += [folder for folder in beside if folder.name not in known]
         for number, name in enumerate(named):
             home = Path(os.path.normpath(base / name))
             at = where[number] if number < len(where) else Location.at(home)

@@ -94,7 +94,8 @@ def variables_of(operator: Operator, asked: Assignment, params: OperatorParams) 
         variables["examples"] = _examples(operator, asked)
     return variables | {
         "rows": [_item(asked, row, operator) for row in asked.rows],
-        "shared": SHARED_LINES,
+        # A plain mapping: what is rendered in a process of its own is sent there.
+        "shared": dict(SHARED_LINES),
         "params": params.model_dump(),
         "count": len(asked.rows),
         "longest": asked.longest,

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from engine.backends import BACKENDS
 from engine.errors import Problem, RecipeError
 from engine.spec.loader import LoadedRecipe
-from engine.spec.method import load_method
 from engine.spec.pack import Pack, load_pack
 from engine.spec.parts import GateMode
 from engine.spec.recipe import JudgeMode, ModelSpec, Recipe, WriterSpec
@@ -59,7 +58,10 @@ def packs_of(loaded: LoadedRecipe) -> dict[str, Pack]:
     models = loaded.recipe.models
     return {
         role: load_pack(
-            choose(models.of(role)).name, loaded.base, loaded.at("models", role, "pack")
+            choose(models.of(role)).name,
+            loaded.base,
+            loaded.at("models", role, "pack"),
+            loaded.further,
         )
         for role in WRITERS
     }
@@ -109,7 +111,7 @@ def generates(loaded: LoadedRecipe) -> bool:
     """Return whether the recipe has rows written at all."""
     loop = loaded.recipe.loop
     try:
-        method = load_method(loop.method, loaded.base, loaded.at("loop", "method"))
+        method = loaded.method
     except RecipeError:
         return True
     return method.rounds_of(loop.rounds) > 0

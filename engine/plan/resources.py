@@ -19,7 +19,7 @@ from engine.plan.building.reviews import NONE, Reviews
 from engine.plan.graph import UNFETCHED
 from engine.plan.packs import packs_of, thinking_tokens
 from engine.spec.loader import LoadedRecipe
-from engine.spec.method import Method, load_method
+from engine.spec.method import Method
 from engine.spec.pack import Pack
 from engine.spec.prompts import Prompt, PromptLibrary
 from engine.spec.recipe import ModelSpec
@@ -126,12 +126,12 @@ def gather(
     """
     recipe = loaded.recipe
     library, replies, packs = (
-        PromptLibrary(loaded.base),
-        SchemaLibrary(loaded.base),
+        PromptLibrary(loaded.base, loaded.further),
+        SchemaLibrary(loaded.base, loaded.further),
         packs_of(loaded),
     )
     students = [task_prompt(loaded), *([recipe.train.prompt] if recipe.train.prompt else [])]
-    known = find_operators(loaded.base, recipe.augment.operator_folders)
+    known = find_operators(loaded.base, recipe.augment.operator_folders, loaded.further)
     operators = {used.name: known[used.name] for used in recipe.augment.operators}
     prompts = {name: library.get(name) for name in dict.fromkeys(students)}
     schemas: dict[str, Schema] = {}
@@ -151,7 +151,7 @@ def gather(
         models={
             role: role_model(recipe.models.of(role), loaded.base, packs.get(role)) for role in ROLES
         },
-        method=load_method(recipe.loop.method, loaded.base, loaded.at("loop", "method")),
+        method=loaded.method,
         operators=operators,
         packs=packs,
         schemas=schemas,

@@ -19,6 +19,7 @@ from engine.metrics import METRICS
 from engine.operators import find_operators
 from engine.operators.definition import Definition
 from engine.plan.packs import WRITERS
+from engine.spec.extending.schema import for_extending
 from engine.spec.method import Method
 from engine.spec.recipe import Recipe, Task, TaxonomyFile
 from engine.spec.repository import ProjectFile
@@ -58,7 +59,7 @@ def recipe_schema() -> dict[str, Any]:
         parts[reference] = _model(role, parts)
     for spec in {"ModelSpec", *_SPECS.values()}:
         del parts[spec]
-    return {"$schema": _ID, "title": "PaDA Engine recipe", **_without_titles(schema)}
+    return {"$schema": _ID, "title": "PaDA Engine recipe", **for_extending(_without_titles(schema))}
 
 
 def operator_schema() -> dict[str, Any]:

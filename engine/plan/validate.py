@@ -39,7 +39,6 @@ from engine.registry import Registry, did_you_mean
 from engine.spec.error_messages import check_part
 from engine.spec.limited import limited
 from engine.spec.loader import LoadedRecipe, reading
-from engine.spec.method import load_method
 from engine.spec.named_files import read_document
 from engine.spec.pack import Pack, find_packs
 from engine.spec.parts import GateMode
@@ -208,7 +207,7 @@ def _method(loaded: LoadedRecipe) -> Iterator[Problem]:
     """Yield a method that is not there, and what is wrong in its file."""
     loop = loaded.recipe.loop
     try:
-        method = load_method(loop.method, loaded.base, loaded.at("loop", "method"))
+        method = loaded.method
     except RecipeError as error:
         yield from error.problems
         return
@@ -229,9 +228,8 @@ def _failures(loaded: LoadedRecipe) -> Iterator[Problem]:
     sources = loaded.recipe.failures.sources
     if sources is None:
         return
-    loop = loaded.recipe.loop
     try:
-        method = load_method(loop.method, loaded.base, loaded.at("loop", "method"))
+        method = loaded.method
     except RecipeError:
         return
     if method.failures == "none":
@@ -273,7 +271,7 @@ def _gates(loaded: LoadedRecipe) -> Iterator[Problem]:
 
 def _gates_of_packs(loaded: LoadedRecipe, packs: Mapping[str, Pack]) -> Iterator[Problem]:
     """Yield what is wrong with the gates of the packs, at their own files."""
-    files = find_packs(loaded.base)
+    files = find_packs(loaded.base, loaded.further)
     for pack in {pack.name: pack for pack in packs.values()}.values():
         document = read_document(files[pack.name], "pack")
         for name, mode in pack.gates.items():
@@ -362,7 +360,7 @@ def _of_packs(loaded: LoadedRecipe) -> Iterator[Problem]:
 
 def _replies(loaded: LoadedRecipe, packs: Mapping[str, Pack]) -> Iterator[Problem]:
     """Yield schemas of replies that cannot be used, or let a model go on for ever."""
-    library = SchemaLibrary(loaded.base)
+    library = SchemaLibrary(loaded.base, loaded.further)
     # Those of operators are checked when their folders are read.
     for stage in STAGES.values():
         for name in stage.replies:
@@ -404,7 +402,7 @@ def used_prompts(loaded: LoadedRecipe) -> list[UsedPrompt]:
 
 
 def _prompts(loaded: LoadedRecipe, packs: Mapping[str, Pack]) -> Iterator[Problem]:
-    library = PromptLibrary(loaded.base)
+    library = PromptLibrary(loaded.base, loaded.further)
     for name, role, allowed in used_prompts(loaded):
         try:
             prompt = library.get(name, packs[role].name if role in packs else None)

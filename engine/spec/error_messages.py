@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from engine.errors import Problem
+from engine.errors import Location, Problem
 from engine.registry import did_you_mean
 from engine.spec.parts import SIZE
 from engine.spec.recipe import Recipe
@@ -170,9 +170,15 @@ def _problem(
         siblings = value_at(document.data, whole[:-1]) or {}
         fields = known.model_fields.items() if known else ()
         names = (field.alias or name for name, field in fields)
-        open_keys = [key for key in names if key not in siblings]
+        where = document.at(whole, key=True)
+        # One that another file has already may be what is meant here.
+        open_keys = [
+            key
+            for key in names
+            if key not in siblings or document.at((*whole[:-1], key), key=True).file != where.file
+        ]
         hint = did_you_mean(str(path[-1]), open_keys) or "remove it"
-        return Problem(document.at(whole, key=True), message, hint, code="unknown-key")
+        return Problem(where, message, hint, code="unknown-key")
     message, hint = _explain(kind, detail.get("ctx", {}), detail["input"], detail["msg"])
     gap = "" if message.startswith(":") else " "
     return Problem(document.at(whole), f"{_name(whole)}{gap}{message}", hint, code="value")
@@ -187,6 +193,16 @@ def _missing(path: KeyPath, document: Document, model: type[BaseModel], prefix: 
         meaning = (part[0].__doc__ or "").strip().splitlines()[0]
     message = f"{_name((*prefix, *path))} is missing"
     hint = f"add `{path[-1]}: …`" + (f": {meaning}" if meaning else "")
+    whole = (*prefix, *path)
+    if (place := document.removed.get(whole)) is not None:
+        hint = "leave the `null` out, or write another value" + (f": {meaning}" if meaning else "")
+        return Problem(
+            place, f"{_name(whole)} is needed, and taken away here", hint, code="missing"
+        )
+    if document.extended and not any(isinstance(part, int) for part in whole):
+        # None of the files has it; the one that was asked for is where it is missed.
+        message += f" from {document.extended}"
+        return Problem(Location.at(document.path, 1, 1), message, hint, code="missing")
     return Problem(document.at(parent, key=True), message, hint, code="missing")
 
 

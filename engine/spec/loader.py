@@ -1,15 +1,15 @@
 """From a recipe file to a frozen `Recipe` with the position of every key; all problems at once.
 
-A `${name}` in a text is replaced by the recipe's `vars` or a `--var`; `$${` writes `${`. Where a data
-path or a model starts with a `${name}` given by `--var`, a relative path counts from the current
-directory; written in the recipe it counts from the recipe's folder.
+What the recipe extends is merged into it (`extending.bases`), then its vars take their places (`extending.variables`),
+then what a command and its method say is laid over it (`extending.merging`), then paths are found
+(`extending.places`).
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,20 +21,19 @@ from engine.errors import Location, Problem, RecipeError, reason_of
 from engine.gate import name_places
 from engine.registry import did_you_mean
 from engine.spec.error_messages import problems_of
-from engine.spec.method import find_methods, read_method
-from engine.spec.named_files import passed_file, read_document
-from engine.spec.overrides import assigned, laid_over
+from engine.spec.extending.bases import with_bases
+from engine.spec.extending.merging import laid_over
+from engine.spec.extending.places import located, moved
+from engine.spec.extending.settings import SETTING, assigned
+from engine.spec.extending.typed import Value
+from engine.spec.extending.variables import Variables
+from engine.spec.method import Method, find_methods, load_method, read_method
+from engine.spec.named_files import NOTHING_FURTHER, Further, passed_file, read_document
 from engine.spec.package_data import shipped
 from engine.spec.recipe import Loop, Recipe
 from engine.spec.repository import find_in_project, packaged, recipes_here, with_defaults
 from engine.spec.taxonomies import AT, with_file
-from engine.spec.yaml import LARGEST, Document, KeyPath, decode, parse, read_bytes
-from engine.system.places import expanded
-
-_VARIABLE = re.compile(r"\$(\$?)\{([^}]*)\}")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_MOST_VARS = 10 * LARGEST
-"""Characters that all `${…}` of a recipe may stand for together."""
+from engine.spec.yaml import Document, KeyPath, decode, parse, read_bytes
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,9 @@ class LoadedRecipe:
     source: str
     """The YAML as written."""
     document: Document
-    """The parsed YAML (after `${…}`), with what is laid over it, and the position of every key and value."""
-    vars: Mapping[str, str]
+    """The YAML, merged with what it extends (after `${…}`), with what is laid over it, and the position of every key
+    and value. Paths are as they are written, `package/path` too; those of `recipe` count from `base`."""
+    vars: Mapping[str, Value]
     """The values used for `${…}`, overrides included."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Values that were laid over the recipe, by their dotted keys."""
@@ -58,11 +58,27 @@ class LoadedRecipe:
     warnings: tuple[Problem, ...] = ()
     taxonomy_file: Document | None = None
     """The file that the taxonomy's categories are from; None where they are the recipe's own."""
+    bases: tuple[Path, ...] = ()
+    """Files of the recipes that it extends, the nearest first."""
+    further: Further = NOTHING_FURTHER
+    """Where its prompts, schemas, packs, methods and operators are looked for, besides its own folder."""
+    given_vars: Mapping[KeyPath, tuple[str, ...]] = field(default_factory=dict)
+    """The vars in each value that the user gave."""
 
     @property
     def effective(self) -> dict[str, Any]:
-        """The recipe with every default filled in, as JSON-like data."""
-        return self.recipe.model_dump(mode="json")
+        """The recipe with every default filled in, as JSON-like data.
+
+        Without what is of no account once it is loaded: what it extends, and its vars.
+        """
+        return self.recipe.model_dump(mode="json", exclude={"extends", "vars"})
+
+    @property
+    def method(self) -> Method:
+        """How its loop runs; raises RecipeError, where the recipe names it, for one that is not there or wrong."""
+        return load_method(
+            self.recipe.loop.method, self.base, self.at("loop", "method"), self.further
+        )
 
     def at(self, *path: str | int, key: bool = False) -> Location:
         """Return where the value (or `key`) at `path` is, or the nearest thing around it."""
@@ -155,15 +171,17 @@ def reading(recipe: Path) -> Iterator[None]:
 
 def load(
     path: str | Path,
-    overrides: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Value] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> LoadedRecipe:
     """Read, check and freeze a recipe; raises RecipeError with every problem found.
 
     Args:
         path: A recipe file, a folder with a `recipe.yaml`, or the name of a shipped recipe.
-        overrides: Values for `${name}`, over those in the recipe's `vars`.
-        settings: Values by dotted keys (`augment.rows_per_round`), over those of the recipe and of its method.
+        overrides: Values for `${name}`, over those in the recipe's `vars`: texts as of a command line, or of the var's
+            own type.
+        settings: Values by dotted keys (`augment.rows_per_round`, `metrics.0.name`), over those of the recipe and of
+            its method.
     """
     file = find_recipe(path)
     try:
@@ -178,22 +196,31 @@ def load(
 
 
 def _loaded(
-    raw: bytes, file: Path, overrides: dict[str, str], settings: dict[str, Any]
+    raw: bytes, file: Path, overrides: dict[str, Value], settings: dict[str, Any]
 ) -> LoadedRecipe:
     base = file.absolute().parent
-    name_places(base, overrides.values())
+    name_places(base, (value for value in overrides.values() if isinstance(value, str)))
     source = decode(raw, file)
-    document = parse(source, file)
-    values = _Variables(document, overrides)
-    document = replace(document, data=values.replace(document.data, ()))
+    extended = with_bases(parse(source, file), file)
+    problems = [problem for each in extended.bases for problem in _secrets(each)]
+    document = extended.document
+    values = Variables(document, overrides)
+    document = replace(document, data=values.replace(document.data))
+    document = moved(document, extended.bases, base, values.starts, values.given)
     document = with_defaults(document, base)
-    problems = [*values.problems, *_secrets(document)]
+    problems += [*values.problems, *_secrets(document)]
     over = assigned(settings)
+    if secrets := _secrets(over):
+        # Where they are said to stand holds the values themselves.
+        told = [replace(each, where=Location(SETTING.format("…"))) for each in secrets]
+        raise RecipeError(told)
     document = laid_over(document, over)
     if (of_method := _of_method(document, base)) is not None:
         # What a command names holds against the method too.
         document = laid_over(laid_over(document, of_method, ("overrides",)), over)
-    recipe = _checked(document, problems)
+    found_there = located(document, base)
+    problems += found_there.problems
+    recipe = _checked(document, found_there.data, problems, values.unknown)
     taxonomy, of_file = with_file(recipe.patterns.taxonomy, document, base)
     patterns = recipe.patterns.model_copy(update={"taxonomy": taxonomy})
     return LoadedRecipe(
@@ -207,15 +234,31 @@ def _loaded(
         frozenset(values.given),
         (*document.warnings, *(of_file.warnings if of_file else ())),
         of_file,
+        extended.files,
+        found_there.further,
+        values.used,
     )
 
 
-def _checked(document: Document, problems: Sequence[Problem]) -> Recipe:
-    """Return the recipe in a document; raises RecipeError for what is wrong in it, and for `problems`."""
+def _checked(
+    document: Document,
+    data: dict[str, Any],
+    problems: Sequence[Problem],
+    unknown: Collection[Location],
+) -> Recipe:
+    """Return the recipe in a document; raises RecipeError for what is wrong in it, and for `problems`.
+
+    Args:
+        document: For the places.
+        data: What is in it, paths found.
+        problems: What is known to be wrong already.
+        unknown: Places of values of which nothing can be said.
+    """
+    problems = list(dict.fromkeys(problems))
     try:
-        recipe = Recipe.model_validate(document.data)
+        recipe = Recipe.model_validate(data)
     except ValidationError as error:
-        broken = {problem.where for problem in problems}
+        broken = {*unknown, *(problem.where for problem in problems)}
         recipe_problems = problems_of(error, document)
         raise RecipeError(
             [*problems, *(p for p in recipe_problems if p.where not in broken)]
@@ -230,117 +273,18 @@ def _of_method(document: Document, base: Path) -> Document | None:
 
     The recipe is not checked yet: what is wrong in it alone may be right with what the method decides.
     """
-    loop = document.data.get("loop")
-    named = loop.get("method") if isinstance(loop, dict) else None
-    name = named if isinstance(named, str) else Loop().method
-    file = find_methods(base).get(name)
-    if file is None:
-        return None
     try:
+        found = located(document, base)
+        loop = found.data.get("loop")
+        named = loop.get("method") if isinstance(loop, dict) else None
+        name = named if isinstance(named, str) else Loop().method
+        file = find_methods(base, found.further).get(name)
+        if file is None:
+            return None
         read_method(file)
         return read_document(file, "method")
     except RecipeError:
         return None
-
-
-class _Variables:
-    """Replaces `${name}` in texts and notes what is unknown."""
-
-    def __init__(self, document: Document, overrides: dict[str, str]) -> None:
-        self.document = document
-        self.overrides = overrides
-        self.problems: list[Problem] = []
-        self.given: set[KeyPath] = set()
-        self._written = 0
-        """Characters that were put in so far."""
-        declared = document.data.get("vars")
-        own = (
-            {k: v for k, v in declared.items() if isinstance(v, str)}
-            if isinstance(declared, dict)
-            else {}
-        )
-        for name in overrides.keys() - own.keys():
-            hint = did_you_mean(name, own) or "this recipe has no vars"
-            where = document.at(("vars",), key=True)
-            self.problems.append(
-                Problem(where, f"no var '{name}' in this recipe (--var {name}=…)", hint, code="var")
-            )
-        for name, value in own.items():
-            self._check_declaration(name, value)
-        self.values = {**own, **{k: v for k, v in overrides.items() if k in own}}
-
-    def _check_declaration(self, name: str, value: str) -> None:
-        where = self.document.at(("vars", name))
-        if not _NAME.match(name):
-            hint = "use letters, digits and _"
-            self.problems.append(
-                Problem(where, f"'{name}' cannot be the name of a var", hint, code="var")
-            )
-        if "${" in value:
-            hint = "write the value out, and combine vars where they are used"
-            self.problems.append(
-                Problem(where, "a var cannot be made of other vars", hint, code="var")
-            )
-
-    def replace(self, value: Any, path: KeyPath) -> Any:
-        if isinstance(value, dict):
-            if path == ("vars",):
-                return {**value, **self.values}
-            return {key: self.replace(child, (*path, key)) for key, child in value.items()}
-        if isinstance(value, list):
-            return [self.replace(child, (*path, index)) for index, child in enumerate(value)]
-        return self._text(value, path) if isinstance(value, str) and "${" in value else value
-
-    def _text(self, text: str, path: KeyPath) -> str:
-        first = _VARIABLE.match(text)
-
-        def value_of(match: re.Match[str]) -> str:
-            if match[1]:
-                return match[0][1:]
-            if match[2] not in self.values:
-                hint = (
-                    did_you_mean(match[2], self.values) or f"declare it: `vars: {{{match[2]}: …}}`"
-                )
-                message = f"there is no var '{match[2]}'"
-                self.problems.append(Problem(self.document.at(path), message, hint, code="var"))
-            value = self.values.get(match[2], "")
-            if self._written <= _MOST_VARS < self._written + len(value):
-                message = f"vars stand for more than {_MOST_VARS // 1_000_000} million characters"
-                hint = "name what is long once, in a file"
-                where = self.document.at(path)
-                self.problems.append(Problem(where, message, hint, code="size"))
-            self._written += len(value)
-            if self._written > _MOST_VARS:
-                return ""
-            return self._in_query(value, match, path) if path[-1] == "sql" else value
-
-        result = _VARIABLE.sub(value_of, text)
-        if first and first[2] in self.overrides and _is_path(path) and "://" not in result:
-            self.given.add(path)
-            return _from_here(result, must_exist=path[0] == "models")
-        return result
-
-    def _in_query(self, value: str, match: re.Match[str], path: KeyPath) -> str:
-        """Return the start of a file's name in a query, such as `'${data}/x.csv'`, as an absolute path."""
-        starts = match.string[: match.start()].endswith("'")
-        if not starts or match[2] not in self.overrides or path[0] != "data" or "://" in value:
-            return value
-        path_text = _from_here(value, must_exist=not match.string[match.end() :].startswith("/"))
-        if Path(path_text).is_absolute():
-            self.given.add(path)
-        return path_text
-
-
-def _is_path(path: KeyPath) -> bool:
-    """Tell whether the value at `path` names a place: a split's data, or a model."""
-    places = (("data", "path"), ("data", "database"), ("models", "model"))
-    return len(path) == 3 and (path[0], path[2]) in places
-
-
-def _from_here(text: str, must_exist: bool) -> str:
-    """Return a path from the command line as an absolute one; a model's name stays a name."""
-    absolute = expanded(text).absolute()
-    return text if must_exist and not absolute.exists() else str(absolute)
 
 
 _SECRET_KEY = re.compile(

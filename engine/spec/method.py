@@ -12,7 +12,7 @@ from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator, mod
 
 from engine.bounds import Count
 from engine.errors import Location
-from engine.spec.named_files import chosen, passed_file, read_named
+from engine.spec.named_files import NOTHING_FURTHER, Further, chosen, passed_file, read_named
 from engine.spec.package_data import shipped
 from engine.spec.parts import NamedSpec, Spec
 from engine.spec.recipe.loop import MOST_ROUNDS
@@ -134,25 +134,30 @@ class Method(NamedSpec):
         return recipe_rounds if self.rounds == "recipe" else self.rounds
 
 
-def find_methods(base: Path | None = None) -> dict[str, Path]:
-    """Return name -> file of the available methods: those beside a recipe in folder `base`, and the engine's own."""
-    folders = [shipped("recipes") / FOLDER, *([base / FOLDER] if base else [])]
+def find_methods(base: Path | None = None, more: Further = NOTHING_FURTHER) -> dict[str, Path]:
+    """Return name -> file of the available methods: those of a recipe in folder `base`, and the engine's own."""
+    own = [*reversed(more.folders), *([base] if base else [])]
+    folders = [shipped("recipes") / FOLDER, *(folder / FOLDER for folder in own)]
     files = [file for folder in folders for file in sorted(folder.glob("*.yaml"))]
-    return {file.stem: passed_file(file, base, "method") for file in files}
+    found = {file.stem: file for file in files} | dict(more.methods)
+    return {name: passed_file(file, base, "method") for name, file in found.items()}
 
 
-def load_method(name: str, base: Path | None, where: Location) -> Method:
+def load_method(
+    name: str, base: Path | None, where: Location, more: Further = NOTHING_FURTHER
+) -> Method:
     """Read a method by name.
 
     Args:
         name: As `loop.method` has it.
         base: The recipe's folder.
         where: Where the recipe names it.
+        more: Where it may be besides.
 
     Raises:
         RecipeError: there is none of that name, or its file is wrong.
     """
-    return read_method(chosen("method", name, find_methods(base), where))
+    return read_method(chosen("method", name, find_methods(base, more), where))
 
 
 def read_method(file: Path) -> Method:

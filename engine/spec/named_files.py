@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +18,23 @@ from engine.spec.parts import NamedSpec
 from engine.spec.yaml import Document, decode, parse, read_bytes
 
 T = TypeVar("T", bound=NamedSpec)
+
+
+@dataclass(frozen=True)
+class Further:
+    """Where a recipe's prompts, schemas, packs, methods and operators are looked for, besides its own folder."""
+
+    folders: tuple[Path, ...] = ()
+    """Folders with `prompts/`, `schemas/`, `operators/` or `methods/`, the first before the others."""
+    operators: Mapping[str, Path] = field(default_factory=dict)
+    """Operators that are named as `package/path`: name -> folder."""
+    packs: Mapping[str, Path] = field(default_factory=dict)
+    """Packs so: name -> `pack.yaml`, beside which its prompts and schemas lie."""
+    methods: Mapping[str, Path] = field(default_factory=dict)
+    """Methods so: name -> file."""
+
+
+NOTHING_FURTHER = Further()
 
 
 def chosen(kind: str, name: str, files: Mapping[str, Path], where: Location) -> Path:

@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import Field
 
 from engine.errors import Location
-from engine.spec.named_files import chosen, passed_file, read_named
+from engine.spec.named_files import NOTHING_FURTHER, Further, chosen, passed_file, read_named
 from engine.spec.package_data import shipped
 from engine.spec.parts import GateMode, Name, NamedSpec, Spec
 
@@ -92,25 +92,30 @@ class Pack(NamedSpec):
     """Gate -> whether it rejects, advises or is off; a gate that is not named rejects."""
 
 
-def find_packs(base: Path | None = None) -> dict[str, Path]:
-    """Return name -> file of the available packs: those beside a recipe in folder `base`, and the engine's own."""
-    folders = [shipped("prompts"), *([base / "prompts"] if base else [])]
+def find_packs(base: Path | None = None, more: Further = NOTHING_FURTHER) -> dict[str, Path]:
+    """Return name -> file of the available packs: those of a recipe in folder `base`, and the engine's own."""
+    own = [*reversed(more.folders), *([base] if base else [])]
+    folders = [shipped("prompts"), *(folder / "prompts" for folder in own)]
     files = [file for folder in folders for file in sorted(folder.glob(f"*/{FILE}"))]
-    return {file.parent.name: passed_file(file, base, "pack") for file in files}
+    found = {file.parent.name: file for file in files} | dict(more.packs)
+    return {name: passed_file(file, base, "pack") for name, file in found.items()}
 
 
-def load_pack(name: str, base: Path | None, where: Location) -> Pack:
+def load_pack(
+    name: str, base: Path | None, where: Location, more: Further = NOTHING_FURTHER
+) -> Pack:
     """Read a pack by name.
 
     Args:
         name: As `models.teacher.pack` has it.
         base: The recipe's folder.
         where: Where the recipe names it.
+        more: Where it may be besides.
 
     Raises:
         RecipeError: there is none of that name, or its file is wrong.
     """
-    return read_pack(chosen("pack", name, find_packs(base), where))
+    return read_pack(chosen("pack", name, find_packs(base, more), where))
 
 
 def read_pack(file: Path) -> Pack:

@@ -21,7 +21,8 @@ from engine.fingerprint import digest
 from engine.registry import did_you_mean
 from engine.sandbox import Overrun
 from engine.spec import templates
-from engine.spec.named_files import passed_file
+from engine.spec.extending.packages import in_package
+from engine.spec.named_files import NOTHING_FURTHER, Further, passed_file
 from engine.spec.package_data import is_ours, shipped
 from engine.spec.templates import JINJA
 from engine.spec.yaml import read_text
@@ -251,10 +252,17 @@ def _check_turns(sections: list[Section], path: Path) -> list[Problem]:
 class PromptLibrary:
     """Finds prompts by name: the recipe's own before the shipped ones, a pack's before those for all."""
 
-    def __init__(self, recipe_dir: Path) -> None:
-        """Take the recipe's folder."""
-        self._folders = (recipe_dir / "prompts", shipped("prompts"))
+    def __init__(self, recipe_dir: Path, more: Further = NOTHING_FURTHER) -> None:
+        """Take the recipe's folder, and where prompts are looked for besides."""
+        own = (recipe_dir, *more.folders)
+        self._folders = (*(folder / "prompts" for folder in own), shipped("prompts"))
+        # A symbolic link may not lead out of such a folder, nor may the folder itself be one.
+        self._homes = (
+            *(folder.resolve() / "prompts" for folder in own),
+            shipped("prompts").resolve(),
+        )
         self._recipe_dir = recipe_dir.resolve()
+        self._base, self._packs = recipe_dir, more.packs
         self._loaded: dict[tuple[str, str | None], Prompt] = {}
 
     def names(self) -> list[str]:
@@ -286,17 +294,16 @@ class PromptLibrary:
             raise self._refused(f"the prompt '{name}' would leave the prompts folder")
         if max(map(len, parts)) > _LONGEST:
             raise self._refused(f"the prompt's name '{name[:40]}…' is too long")
-        own, ours = self._folders
-        names = [f"{pack}/{name}", name] if pack else [name]
-        for folder, home in ((own, self._recipe_dir / "prompts"), (ours, ours.resolve())):
-            for file in (folder / candidate for candidate in names):
-                if not file.is_file():
-                    continue
-                # A symbolic link may not lead out of the folder, nor may the folder itself be one.
-                if not file.resolve().is_relative_to(home):
-                    message = f"the prompt '{name}' is a link that leaves the prompts folder"
-                    raise self._refused(message)
-                return passed_file(file, self._recipe_dir, "prompt")
+        own = self._folders[0]
+        found = self._of_named_pack(name, pack) or self._in_folders(name, pack)
+        if found is None and (there := in_package(name, self._base, self._base)) is not None:
+            if not there.place.is_file():
+                message, hint = there.missing()
+                where = Location.at(there.place)
+                raise RecipeError([Problem(where, message, hint, code="prompt")])
+            found = there.place
+        if found is not None:
+            return passed_file(found, self._base, "prompt")
         if pack:
             message = f"the pack '{pack}' has no prompt '{name}', and there is none for all packs"
             where, hint = Location.at(own / pack / name), f"write prompts/{pack}/{name}"
@@ -307,6 +314,26 @@ class PromptLibrary:
             hint = f"names count from the folder prompts/: write {inside} for the file {name}"
         where = Location.at(own / name)
         raise RecipeError([Problem(where, f"there is no prompt '{name}'", hint, code="prompt")])
+
+    def _of_named_pack(self, name: str, pack: str | None) -> Path | None:
+        """Return a prompt of a pack that the recipe names as `package/path`; it lies beside the pack."""
+        if pack is None or pack not in self._packs:
+            return None
+        file = self._packs[pack].parent / name
+        return file if file.is_file() else None
+
+    def _in_folders(self, name: str, pack: str | None) -> Path | None:
+        """Return the first file of a prompt's name in the folders of prompts; raises RecipeError for a link out."""
+        names = [f"{pack}/{name}", name] if pack else [name]
+        for folder, home in zip(self._folders, self._homes, strict=True):
+            for file in (folder / candidate for candidate in names):
+                if not file.is_file():
+                    continue
+                if not file.resolve().is_relative_to(home):
+                    message = f"the prompt '{name}' is a link that leaves the prompts folder"
+                    raise self._refused(message)
+                return file
+        return None
 
     def _refused(self, message: str) -> RecipeError:
         hint = "name a file inside the recipe's prompts/ folder, such as tasks/mine.md"

@@ -15,7 +15,7 @@ from typing import Any
 from engine import json_text
 from engine.bounds import LARGEST, SMALLEST
 from engine.errors import Location, Problem, RecipeError, reason_of
-from engine.spec.named_files import passed_file
+from engine.spec.named_files import NOTHING_FURTHER, Further, passed_file
 from engine.spec.package_data import shipped
 from engine.spec.yaml import read_text
 
@@ -27,9 +27,9 @@ _PROSE = {"$schema", "title", "description"}
 class SchemaLibrary:
     """Finds the schemas of replies by name."""
 
-    def __init__(self, recipe_dir: Path) -> None:
-        """Take the recipe's folder."""
-        self._recipe_dir = recipe_dir
+    def __init__(self, recipe_dir: Path, more: Further = NOTHING_FURTHER) -> None:
+        """Take the recipe's folder, and where schemas are looked for besides."""
+        self._recipe_dir, self._more = recipe_dir, more
         self._own, self._ours = recipe_dir / "schemas", shipped("schemas")
         self._loaded: dict[tuple[str, str], Schema] = {}
 
@@ -49,7 +49,7 @@ class SchemaLibrary:
 
     def _load(self, name: str, pack: str) -> Schema:
         ours = self._find(self._ours, name, pack)
-        own = self._find(self._own, name, pack)
+        own = self._find_own(name, pack)
         if ours is None:
             where = Location.at(self._own / pack / f"{name}.schema.json")
             message = f"the pack '{pack}' has no schema '{name}', and there is none for all packs"
@@ -82,6 +82,16 @@ class SchemaLibrary:
         if problems:
             raise RecipeError(problems)
         return schema
+
+    def _find_own(self, name: str, pack: str) -> Path | None:
+        """Return the schema of a name that is the recipe's, of a folder that it looks in, or of a package's pack."""
+        if pack in self._more.packs:
+            file = self._more.packs[pack].parent / f"{name}.schema.json"
+            if file.is_file():
+                return passed_file(file, self._recipe_dir, "schema")
+        folders = (self._own, *(folder / "schemas" for folder in self._more.folders))
+        found = (self._find(folder, name, pack) for folder in folders)
+        return next((file for file in found if file is not None), None)
 
     def _find(self, folder: Path, name: str, pack: str) -> Path | None:
         for file in (folder / pack / f"{name}.schema.json", folder / f"{name}.schema.json"):

@@ -109,6 +109,10 @@ class Document:
     keys: Mapping[KeyPath, Location] = field(default_factory=dict)
     values: Mapping[KeyPath, Location] = field(default_factory=dict)
     warnings: tuple[Problem, ...] = ()
+    removed: Mapping[KeyPath, Location] = field(default_factory=dict)
+    """Keys that a `null` took away from what a recipe extends, and where it stands."""
+    extended: str = ""
+    """The recipes that it extends, in words; nothing without any."""
 
     def at(self, path: KeyPath, key: bool = False) -> Location:
         """Return where the value (or `key`) at `path` stands, or the nearest thing around it."""

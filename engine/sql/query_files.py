@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -195,11 +195,32 @@ def _elements(node: dict[str, Any]) -> list[dict[str, Any]]:
     return [node]
 
 
+def relocated(sql: str, has_tables: bool, place_of: Callable[[str], str]) -> str:
+    """Return a query in which each file is named as `place_of` says; one that may not run comes back as it is.
+
+    Args:
+        sql: What a recipe says.
+        has_tables: As in `check_query`.
+        place_of: The new name of a file, from its old one.
+    """
+    try:
+        statement = _statement(sql)
+        own = frozenset(_common_tables(statement))
+        text = sql.encode()
+        for named in _last_first(_named(statement, has_tables, own)):
+            if (place := place_of(named.text)) != named.text:
+                text = _renamed(text, named, place)
+    except _Refused:
+        return sql
+    return text.decode()
+
+
 def _looked_up(sql: str, base: Path, file_names: list[_Named], look_up: LookUp) -> Checked:
     text = sql.encode()
     files: dict[Path, None] = {}
     folders: dict[Path, None] = {}
-    for name, start in sorted(file_names, key=lambda file_name: file_name.start, reverse=True):
+    for named in _last_first(file_names):
+        name = named.text
         if "://" in name:
             hint = "download it first; data sets of the Hugging Face Hub go into `path`"
             raise _Refused(f"'{name}' is not a file on this machine", hint)
@@ -210,8 +231,17 @@ def _looked_up(sql: str, base: Path, file_names: list[_Named], look_up: LookUp) 
             path = str(base / name)
         else:
             path = str(behind.files[0])
-        literal = "'" + path.replace("'", "''") + "'"
-        written = _NAME.match(text, start)
-        end = written.end() if written else start
-        text = text[:start] + literal.encode() + text[end:]
+        text = _renamed(text, named, path)
     return Checked(text.decode(), tuple(files), tuple(folders))
+
+
+def _last_first(names: Iterable[_Named]) -> list[_Named]:
+    """Return names from the end of the text on: what takes the place of one moves none that is still to come."""
+    return sorted(names, key=lambda named: named.start, reverse=True)
+
+
+def _renamed(text: bytes, named: _Named, path: str) -> bytes:
+    literal = "'" + path.replace("'", "''") + "'"
+    written = _NAME.match(text, named.start)
+    end = written.end() if written else named.start
+    return text[: named.start] + literal.encode() + text[end:]

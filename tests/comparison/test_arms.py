@@ -10,7 +10,7 @@ import pytest
 
 from engine.comparison.arms import Asked, arms_of
 from engine.errors import EngineError, RecipeError
-from engine.spec.overrides import assignment
+from engine.spec.extending.settings import assignment
 from tests.e2e.scripted_project import write_project
 
 

@@ -14,9 +14,9 @@ from engine.plan.compile import compile_plan
 from engine.plan.graph import Plan
 from engine.plan.resources import gather
 from engine.plan.validate import check_recipe
+from engine.spec.extending.merging import laid_over
 from engine.spec.loader import load
 from engine.spec.method import Method, find_methods, load_method, read_method
-from engine.spec.overrides import laid_over
 from engine.spec.recipe import Recipe
 from engine.spec.yaml import Document
 from engine.stages.augment.generate import GenerateParams

@@ -106,6 +106,8 @@ OPENINGS = {
     "site/tree.py::_beginning": "of a tree that the user named; no link out of it is opened, nothing of it is shown",
     "site/workflows/__init__.py::report_script": OWN,
     "site/workflows/__init__.py::workflow": OWN,
+    "spec/extending/bases.py::_read": "gate: there",
+    "spec/extending/places.py::_schema": "gate: there",
     "spec/loader.py::load": "gate: there",
     "spec/named_files.py::read_document": "gate: spec.method and spec.pack, as they find it",
     "spec/prompts.py::parse_prompt": "gate: there, or operators.finding",

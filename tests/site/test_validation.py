@@ -111,7 +111,7 @@ def test_what_is_printed(
     found = [json.loads(line) for line in out.splitlines()]
     assert {p["file"] for p in found if p["level"] == "error"} == {"a/recipe.yaml"}
     assert errors == ""
-    with pytest.raises(EngineError, match="--var is for one recipe"):
+    with pytest.raises(EngineError, match="--var and --set are for one recipe"):
         show_tree_validation(root, Asked(), ["data=x"], as_json=False)
     (tmp_path / "nothing").mkdir()
     with pytest.raises(EngineError, match="there is nothing to check in"):

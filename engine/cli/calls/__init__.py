@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from engine.bounds import LARGEST
-from engine.cli.options import STATE, JsonOption, OwnStateOption, StateOption, VarOption
+from engine.cli.options import STATE, JsonOption, OwnStateOption, SetOption, StateOption, VarOption
 
 calls_app = typer.Typer(help="The calls of language models.")
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The call's id, or its beginning.")]
@@ -63,12 +63,13 @@ def calls_replay(
         str, typer.Option("--recipe", help="Recipe whose teacher, judge or student is asked.")
     ],
     var: VarOption = None,
+    settings: SetOption = None,
     state: OwnStateOption = None,
 ) -> None:
     """Send one call again and compare the reply; nothing is stored."""
     from engine.cli.calls.replay import replay
 
-    replay(state or context.obj, call, recipe, var or [])
+    replay(state or context.obj, call, recipe, var or [], settings or [])
 
 
 __all__ = ["calls_app"]

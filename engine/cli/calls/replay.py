@@ -113,8 +113,10 @@ def _compared(done: Completion, entries: Sequence[Mapping[str, Any]]) -> str:
     return "the reply is valid and differs from the stored one; nothing was stored"
 
 
-def replay(state: Path, prefix: str, recipe: str, assignments: Sequence[str]) -> None:
+def replay(
+    state: Path, prefix: str, recipe: str, assignments: Sequence[str], settings: Sequence[str] = ()
+) -> None:
     """Load the recipe and replay; raises RecipeError where the recipe cannot be used."""
     from engine.cli.recipes import checked
 
-    replay_call(state, prefix, checked(recipe, assignments).loaded)
+    replay_call(state, prefix, checked(recipe, assignments, settings=settings).loaded)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from engine.bounds import LARGEST
-from engine.cli.options import STATE, StateOption, VarOption
+from engine.cli.options import STATE, SetOption, StateOption, VarOption
 
 export_app = typer.Typer(
     help="A run's rows, or its best model, as a folder for other programs.", no_args_is_help=True
@@ -73,6 +73,7 @@ def data(
     replace: ReplaceOption = False,
     push: PushOption = None,
     var: VarOption = None,
+    settings: SetOption = None,
     state: StateOption = STATE,
 ) -> None:
     """Write the training rows of a run, with a card; `datasets` loads the folder."""
@@ -88,7 +89,13 @@ def data(
         round=round,
         licence=licence,
     )
-    write_data(Source(recipe, var or [], state, run), to, wanted, replace=replace, push=push)
+    write_data(
+        Source(recipe, var or [], state, run, settings or []),
+        to,
+        wanted,
+        replace=replace,
+        push=push,
+    )
 
 
 @export_app.command("model")
@@ -106,10 +113,11 @@ def model(
     replace: ReplaceOption = False,
     push: PushOption = None,
     var: VarOption = None,
+    settings: SetOption = None,
     state: StateOption = STATE,
 ) -> None:
     """Write the best model of a run, with a card, its prompt and a few lines of Python that ask it."""
     from engine.cli.export.written import Source, write_model
 
-    source = Source(recipe, var or [], state, run)
+    source = Source(recipe, var or [], state, run, settings or [])
     write_model(source, to, form, seed, round, licence, replace=replace, push=push)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.cli.recipes import overrides
+from engine.cli.recipes import overrides, values_of
 from engine.cli.terminal.streams import echo
 from engine.export import Wanted, Which, best_of, export_data, export_model
 from engine.export.model.task_file import NEEDS
@@ -24,13 +24,16 @@ class Source(NamedTuple):
     vars: Sequence[str]
     state: Path
     run: str | None
+    settings: Sequence[str] = ()
 
     @property
     def which(self) -> Which:
         """The run that is meant; raises RecipeError for a recipe that cannot be read."""
         if self.recipe is None:
             return Which(self.state, self.run)
-        return Project.open(self.recipe, self.state, overrides(self.vars)).which(self.run)
+        settings = values_of(self.settings)
+        project = Project.open(self.recipe, self.state, overrides(self.vars), settings=settings)
+        return project.which(self.run)
 
 
 def write_data(
@@ -89,13 +92,16 @@ def write_model(
         echo(f"uploaded: {done.pushed} (a repository that is new is private)")
 
 
-def best_model(recipe: str, assignments: Sequence[str], state: Path, run: str) -> list[str]:
+def best_model(
+    recipe: str, assignments: Sequence[str], state: Path, run: str, settings: Sequence[str] = ()
+) -> list[str]:
     """Return where a run's best model is and how to take it along; nothing where it trained none."""
     student = best_of(Which(state, run))
     if student is None:
         return []
     typed = ["pada", "export", "model", recipe, "--to", "my-model"]
     typed += [part for text in assignments for part in ("--var", text)]
+    typed += [part for text in settings for part in ("--set", text)]
     if state != state_folder():
         typed += ["--state", str(state)]
     return [

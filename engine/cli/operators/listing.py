@@ -24,7 +24,9 @@ def operators_of(recipe: str | None) -> tuple[Registry[Operator], Path | None]:
     if recipe is None:
         return find_operators(None), None
     loaded = load(recipe)
-    return find_operators(loaded.base, loaded.recipe.augment.operator_folders), loaded.base
+    return find_operators(
+        loaded.base, loaded.recipe.augment.operator_folders, loaded.further
+    ), loaded.base
 
 
 def place_of(operator: Operator, base: Path | None) -> str:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from engine.cli.operators.listing import operators_of, place_of
 from engine.cli.prompts import prompt_lines
-from engine.cli.recipes import overrides
+from engine.cli.recipes import overrides, values_of
 from engine.cli.terminal.consent import ask_for_keys
 from engine.cli.terminal.output import make_console, say
 from engine.errors import EngineError
@@ -28,6 +28,7 @@ def show_operator(
     assignments: Sequence[str],
     state: Path,
     pack: str,
+    settings: Sequence[str] = (),
     console: Console | None = None,
 ) -> None:
     """Print what an operator does, its parameters, one rendered prompt and one example.
@@ -38,6 +39,7 @@ def show_operator(
         assignments: `name=value` for the recipe's vars.
         state: Folder of the store.
         pack: Of the prompt that is shown without a recipe.
+        settings: `key=value` over the recipe's own.
         console: Where to print.
 
     Raises:
@@ -54,7 +56,7 @@ def show_operator(
     elif recipe is None:
         lines += _demonstrated(operator, pack)
     else:
-        project = Project.open(recipe, state, overrides(assignments))
+        project = Project.open(recipe, state, overrides(assignments), settings=values_of(settings))
         project.validate()
         alone = project.only(name)
         rehearsal = alone.rehearse("generate")
@@ -102,6 +104,7 @@ def try_operator(
     count: int,
     assignments: Sequence[str],
     state: Path,
+    settings: Sequence[str] = (),
     console: Console | None = None,
 ) -> None:
     """Ask the recipe's own teacher for a few rows, and print them with what the gates say; stores nothing.
@@ -112,13 +115,14 @@ def try_operator(
         count: Rows that are asked for.
         assignments: `name=value` for its vars.
         state: Folder of the store, which is read alone.
+        settings: `key=value` over the recipe's own.
         console: Where to print.
 
     Raises:
         EngineError: there is no such operator, it does not fit the task, or the teacher cannot be asked here.
     """
     console = console or make_console()
-    project = Project.open(recipe, state, overrides(assignments))
+    project = Project.open(recipe, state, overrides(assignments), settings=values_of(settings))
     project.validate()
     teacher = project.resources.models["teacher"]
     say(

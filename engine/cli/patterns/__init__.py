@@ -18,6 +18,7 @@ from engine.cli.options import (
     OwnStateOption,
     RawOption,
     RecipeArgument,
+    SetOption,
     StateOption,
     VarOption,
 )
@@ -139,6 +140,7 @@ def slices(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object per slice.")] = False,
     var: VarOption = None,
+    settings: SetOption = None,
     state: OwnStateOption = None,
     limit: LimitOption = None,
 ) -> None:
@@ -147,7 +149,7 @@ def slices(
 
     wanted = Wanted(round, seed, min_size, level, conditions)
     state = state or context.obj.state
-    show_slices(recipe, var or [], state, limit, wanted, as_yaml=yaml, as_json=json)
+    show_slices(recipe, var or [], state, limit, wanted, settings or [], as_yaml=yaml, as_json=json)
 
 
 @patterns_app.command("adopt")
@@ -174,13 +176,16 @@ def adopt(
         bool, typer.Option("--dry-run", help="Only show what would be written.")
     ] = False,
     var: VarOption = None,
+    settings: SetOption = None,
     state: OwnStateOption = None,
 ) -> None:
     """Write categories that the teacher proposed into the taxonomy; comments and form of the file stay."""
     from engine.cli.patterns.adopt import adopt_categories
 
     state = state or context.obj.state
-    adopt_categories(recipe, names or [], var or [], state, run, least, write=not dry_run)
+    adopt_categories(
+        recipe, names or [], var or [], state, run, least, settings or [], write=not dry_run
+    )
 
 
 __all__ = ["patterns_app"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from engine.cli.recipes import overrides
+from engine.cli.recipes import overrides, values_of
 from engine.cli.terminal.output import make_console, say
 from engine.errors import Location
 from engine.project import Project
@@ -20,6 +20,7 @@ def adopt_categories(
     state: Path,
     run: str | None,
     least: int,
+    settings: Sequence[str] = (),
     *,
     write: bool = True,
     console: Console | None = None,
@@ -33,6 +34,7 @@ def adopt_categories(
         state: Folder of the store.
         run: The run that proposed them; the recipe's last when left out.
         least: As above.
+        settings: `key=value` over the recipe's own.
         write: False only shows what would be written.
         console: Where to print.
 
@@ -40,7 +42,7 @@ def adopt_categories(
         EngineError: there is no such proposal, or it cannot be written.
     """
     console = console or make_console()
-    project = Project.open(recipe, state, overrides(assignments))
+    project = Project.open(recipe, state, overrides(assignments), settings=values_of(settings))
     file, categories, too_few = project.adopt(names, run, least, write=write)
     number = f"{len(categories)} {'category' if len(categories) == 1 else 'categories'}"
     if categories:

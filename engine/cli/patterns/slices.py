@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from engine.cli.recipes import overrides
+from engine.cli.recipes import overrides, values_of
 from engine.cli.terminal.output import make_console, roomy, say
 from engine.cli.terminal.streams import for_programs, print_records, write
 from engine.errors import EngineError
@@ -41,6 +41,7 @@ def show_slices(
     state: Path,
     limit: int | None,
     wanted: Wanted,
+    settings: Sequence[str] = (),
     *,
     as_yaml: bool = False,
     as_json: bool = False,
@@ -54,6 +55,7 @@ def show_slices(
         state: Folder of the store.
         limit: At most so many rows of each split, as in the run.
         wanted: What is searched.
+        settings: `key=value` over the recipe's own.
         as_yaml: Categories for a taxonomy.
         as_json: One object per line.
         console: Where to print.
@@ -64,7 +66,7 @@ def show_slices(
     console = console or make_console()
     if as_yaml and as_json:
         raise EngineError("--yaml and --json exclude each other", "choose one")
-    project = Project.open(recipe, state, overrides(assignments), limit)
+    project = Project.open(recipe, state, overrides(assignments), limit, values_of(settings))
     project.validate()
     try:
         found = project.slices(

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from engine.bounds import LARGEST
-from engine.cli.options import STATE, LimitOption, StateOption, VarOption
+from engine.cli.options import STATE, LimitOption, SetOption, StateOption, VarOption
 
 FileOption = Annotated[Path | None, typer.Option(metavar="FILE")]
 
@@ -55,6 +55,7 @@ def review(
         bool, typer.Option("--json", help="List the rows: one JSON object per line.")
     ] = False,
     var: VarOption = None,
+    settings: SetOption = None,
     state: StateOption = STATE,
     limit: LimitOption = None,
 ) -> None:
@@ -62,7 +63,9 @@ def review(
     from engine.cli.review.command import Asked, review_command
 
     asked = Asked(queue, count, pattern, reviewer, resolve, plain)
-    review_command(recipe, var or [], state, limit, asked, export, import_, as_json=json)
+    review_command(
+        recipe, var or [], state, limit, asked, export, import_, settings or [], as_json=json
+    )
 
 
 __all__ = ["review"]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from engine.cli.recipes import overrides
+from engine.cli.recipes import overrides, values_of
 from engine.cli.review.ended import told
 from engine.cli.review.keys import Keys, LineKeys, TerminalKeys
 from engine.cli.review.screen import WIDEST
@@ -47,6 +47,7 @@ def review_command(
     asked: Asked,
     export: Path | None = None,
     taken: Path | None = None,
+    settings: Sequence[str] = (),
     *,
     as_json: bool = False,
 ) -> None:
@@ -60,6 +61,7 @@ def review_command(
         asked: What is looked at, by whom.
         export: File to write.
         taken: File to take.
+        settings: `key=value` over the recipe's own.
         as_json: List the rows as JSON.
 
     Raises:
@@ -67,7 +69,9 @@ def review_command(
     """
     if sum((export is not None, taken is not None, as_json)) > 1:
         raise EngineError("--export, --import and --json are three things", "choose one")
-    project = Project.open(recipe or _last_recipe(state), state, overrides(assignments), limit)
+    project = Project.open(
+        recipe or _last_recipe(state), state, overrides(assignments), limit, values_of(settings)
+    )
     queue = parse_queue(asked.queue or ("conflicts" if asked.resolve else "candidates"))
     desk = project.review(asked.reviewer, resolves=asked.resolve)
     target = project.loaded.recipe.task.target

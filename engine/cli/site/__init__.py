@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from engine.bounds import LARGEST
-from engine.cli.options import STATE, StateOption, VarOption
+from engine.cli.options import STATE, SetOption, StateOption, VarOption
 
 JobsOption = Annotated[
     int | None,
@@ -29,6 +29,7 @@ def validate(
         ),
     ],
     var: VarOption = None,
+    settings: SetOption = None,
     all_: Annotated[
         bool,
         typer.Option("--all", help="Everything in the folder, also where it has a recipe.yaml."),
@@ -58,11 +59,11 @@ def validate(
 
     asked = Asked(all_, not no_data, changed, jobs, verbose)
     if means_tree(recipe, asked):
-        show_tree_validation(Path(recipe), asked, var or [], as_json=json)
+        show_tree_validation(Path(recipe), asked, [*(var or []), *(settings or [])], as_json=json)
         return
     from engine.cli.recipes import show_validation
 
-    show_validation(recipe, var or [], as_json=json, rows=not no_data)
+    show_validation(recipe, var or [], settings or [], as_json=json, rows=not no_data)
 
 
 def docs(

@@ -64,7 +64,7 @@ def show_tree_validation(
     """
     if assignments:
         raise EngineError(
-            "--var is for one recipe, and a folder may hold many",
+            "--var and --set are for one recipe, and a folder may hold many",
             "name the recipe, or write the value into it; data that are not here: --no-data",
         )
     tree = read_tree(folder)

@@ -36,6 +36,7 @@ EXAMPLES: Mapping[str, str] = {
     "plan": "pada plan quickstart",
     "preview": "pada preview quickstart -n 20",
     "report": "pada report r0001 --out report.html",
+    "resolve": "pada resolve my/recipe.yaml --set loop.rounds=2",
     "review": "pada review quickstart --queue candidates -n 20",
     "run": "pada run my/recipe.yaml --limit 50",
     "runs": "pada runs --json",

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from engine.errors import Problem, RecipeError
 from engine.plan.building.mining import minable
 from engine.spec.loader import LoadedRecipe
-from engine.spec.method import load_method
 from engine.tasks import TASKS
 
 
@@ -47,7 +46,7 @@ def _method(loaded: LoadedRecipe) -> Iterator[Problem]:
     """Yield that the method plans each row from a training row, or that its plan has nothing that may be mined."""
     try:
         at = loaded.at("loop", "method")
-        method = load_method(loaded.recipe.loop.method, loaded.base, at)
+        method = loaded.method
     except RecipeError:
         # Said where methods are checked.
         return

@@ -33,7 +33,7 @@ def check_operators(loaded: LoadedRecipe) -> Iterator[Problem]:
     """Yield what is wrong with the operators beside the recipe, and with those that it names."""
     folders = loaded.recipe.augment.operator_folders
     places = [loaded.at("augment", "operator_folders", i) for i in range(len(folders))]
-    available = look_for_operators(loaded.base, folders, places)
+    available = look_for_operators(loaded.base, folders, places, loaded.further)
     yield from available.problems
     categories = _categories(loaded)
     used = loaded.recipe.augment.operators

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from engine.backends import BACKENDS
 from engine.errors import Problem, RecipeError
 from engine.spec.loader import LoadedRecipe
-from engine.spec.method import load_method
 from engine.stages.preference.honest import comparing
 from engine.stages.preference.pair import pairs_per_step
 from engine.stages.train import preference_steps
@@ -65,7 +64,7 @@ def check_preferences(loaded: LoadedRecipe) -> Iterator[Problem]:
         )
         yield Problem(at, message, f"choose another kind of task, {_PLAIN}", code="train")
     try:
-        method = load_method(recipe.loop.method, loaded.base, loaded.at("loop", "method"))
+        method = loaded.method
     except RecipeError:
         return
     if not method.rounds_of(recipe.loop.rounds):

@@ -261,7 +261,9 @@ def _writers(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -> Iterator[
         return
     trained = _trained(loaded, splits)
     labels = _labels(loaded, splits) or []
-    available = look_for_operators(loaded.base, augment.operator_folders).operators
+    available = look_for_operators(
+        loaded.base, augment.operator_folders, more=loaded.further
+    ).operators
     writes = any(
         used.name not in available or (not used.patterns and available[used.name].covers)
         for used in augment.operators

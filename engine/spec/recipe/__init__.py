@@ -4,6 +4,7 @@ The source of `schemas/recipe.schema.json`. Knows nothing of operators, metrics,
 parameters are checked against the registries when the plan is compiled.
 """
 
+from engine.spec.extending.typed import Value, Var, VarType
 from engine.spec.recipe.augment import Augment, LabelBy, Mine, MineBy, OperatorSpec, Quota
 from engine.spec.recipe.benchmark import Benchmark, Endpoint
 from engine.spec.recipe.data import Data, Format, Sample, Source, SplitFrom
@@ -79,6 +80,9 @@ __all__ = [
     "Taxonomy",
     "TaxonomyFile",
     "Train",
+    "Value",
+    "Var",
+    "VarType",
     "Verify",
     "WriterSpec",
 ]

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from engine.bounds import Count
+from engine.spec.extending.typed import Value, Var
 from engine.spec.parts import Name, Spec
 from engine.spec.recipe.augment import Augment
 from engine.spec.recipe.benchmark import Benchmark
@@ -36,8 +37,16 @@ class Recipe(Spec):
     """Of the recipe itself, as its author counts: shown where patterns of runs of several versions are compared."""
     description: str = ""
     """What it is for, in a sentence; reports and model cards show it."""
-    vars: dict[str, str] = Field(default_factory=dict)
-    """Values for `${name}` in this file; `--var name=value` overrides them."""
+    extends: str | None = Field(default=None, min_length=1)
+    """Another recipe, whose keys hold where this one does not say otherwise: a file, or one of a package as
+    `package/path`. docs/reuse.md says how the two are merged."""
+    look_in: list[str] = Field(default_factory=list, max_length=20)
+    """Further folders, or `package/path`, whose `prompts/`, `schemas/`, `operators/` and `methods/` are used as those
+    beside the recipe are, which come first."""
+    vars: dict[str, Value | Var] = Field(default_factory=dict)
+    """Values for `${name}` in the recipe; `--var name=value` overrides them. A mapping declares one: its `type` (text,
+    int, number or bool; that of the default when left out), `default` (a value must be given when left out),
+    `description`, and `choices`, the only values that it may have."""
     task: Task
     data: Data
     privacy: Privacy = Privacy()

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from engine.spec.extending.schema import as_whole
 from engine.spec.package_data import shipped
 from engine.spec.reference.shapes import Schema, Shapes, children, default_of, example_of, type_of
 
@@ -27,9 +28,10 @@ _OPENING = """\
 
 Every key that a recipe can have: what it means, what may stand there, what holds when it is left out, and an example.
 [README](../README.md#the-recipe-it-ran) shows a whole recipe, `recipes/` holds those that come with the engine, and
-`pada validate RECIPE` names every mistake with its place. `${name}` in any value stands for `vars.name`. An editor that
-is told of `schemas/recipe.schema.json` (`pada schema` prints it) completes keys as you type. Where no largest whole
-number is said, it is 2147483647, the largest that the store takes.
+`pada validate RECIPE` names every mistake with its place. `${name}` in any value stands for `vars.name`. What is
+required may be left out where the recipe [extends](reuse.md) one that has it. An editor that is told of
+`schemas/recipe.schema.json` (`pada schema` prints it) completes keys as you type. Where no largest whole number is
+said, it is 2147483647, the largest that the store takes.
 """
 
 
@@ -39,7 +41,7 @@ def page() -> str:
     Raises:
         ValueError: a key has no example.
     """
-    schema = json.loads((shipped("schemas") / "recipe.schema.json").read_text("utf-8"))
+    schema = as_whole(json.loads((shipped("schemas") / "recipe.schema.json").read_text("utf-8")))
     shapes = Shapes(schema["$defs"])
     examples = yaml.safe_load(EXAMPLES.read_text("utf-8"))
     lines = [_OPENING]

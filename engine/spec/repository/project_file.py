@@ -16,8 +16,8 @@ from engine.gate import project_of
 from engine.gate.packages import enclosing
 from engine.gate.roots import PROJECT, real
 from engine.spec.error_messages import problems_of
+from engine.spec.extending.merging import laid_over
 from engine.spec.named_files import passed_file, read_document
-from engine.spec.overrides import laid_over
 from engine.spec.parts import Name, Spec
 from engine.spec.recipe.models import ModelSpec, StudentSpec, WriterSpec
 from engine.spec.yaml import Document
