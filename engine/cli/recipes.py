@@ -179,6 +179,7 @@ def show_schema(what: str) -> None:
     from engine.plan.schema import (
         method_schema,
         operator_schema,
+        pack_schema,
         recipe_schema,
         schema_text,
         taxonomy_schema,
@@ -187,6 +188,7 @@ def show_schema(what: str) -> None:
     schemas = {
         "recipe": recipe_schema,
         "operator": operator_schema,
+        "pack": pack_schema,
         "method": method_schema,
         "taxonomy": taxonomy_schema,
     }

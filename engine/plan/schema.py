@@ -1,4 +1,4 @@
-"""The JSON Schemas of recipes, operators, methods and taxonomies for editors, from the typed models and the registries.
+"""The JSON Schemas of recipes, operators, methods, taxonomies and packs for editors, from the typed models and the registries.
 
 That of recipes is loose where a recipe may hold `${name}`: that is replaced before types are checked, and for operators
 that lie beside the recipe.
@@ -20,7 +20,9 @@ from engine.operators import find_operators
 from engine.operators.definition import Definition
 from engine.plan.packs import WRITERS
 from engine.spec.method import Method
+from engine.spec.pack import Pack
 from engine.spec.recipe import Recipe, Task, TaxonomyFile
+from engine.spec.reference.texts import with_texts
 from engine.stages.analyse.clusterers import CLUSTERERS
 from engine.tasks import TASKS
 
@@ -28,13 +30,19 @@ SCHEMA_FILE = "recipe.schema.json"
 OPERATOR_SCHEMA_FILE = "operator.schema.json"
 METHOD_SCHEMA_FILE = "method.schema.json"
 TAXONOMY_SCHEMA_FILE = "taxonomy.schema.json"
+PACK_SCHEMA_FILE = "pack.schema.json"
 _SPECS = {"student": "StudentSpec", **dict.fromkeys(WRITERS, "WriterSpec")}
 """Role -> what a recipe may say of its model besides the backend's settings."""
 _ID = "https://json-schema.org/draft/2020-12/schema"
 
 
 class _Plain(GenerateJsonSchema):
-    """Without a title on every field: titles repeat the keys."""
+    """Without the titles that pydantic makes of names, and with the defaults that it makes anew each time."""
+
+    def get_default_value(self, schema: Any) -> Any:
+        if "default_factory" in schema and not schema.get("default_factory_takes_data"):
+            return schema["default_factory"]()
+        return super().get_default_value(schema)
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
@@ -56,7 +64,7 @@ def recipe_schema() -> dict[str, Any]:
         parts[reference] = _model(role, parts)
     for spec in {"ModelSpec", *_SPECS.values()}:
         del parts[spec]
-    return {"$schema": _ID, "title": "PaDA Engine recipe", **_without_titles(schema)}
+    return _whole("recipe", schema, {"metrics": {n: m.description for n, m in METRICS.items()}})
 
 
 def operator_schema() -> dict[str, Any]:
@@ -65,19 +73,31 @@ def operator_schema() -> dict[str, Any]:
     for branch in schema["properties"]["tasks"]["anyOf"]:
         if branch.get("type") == "array":
             branch["items"] = {"enum": sorted(TASKS)}
-    return {"$schema": _ID, "title": "PaDA Engine operator", **_without_titles(schema)}
+    return _whole("operator", schema, {"operator:tasks": {name: _about(TASKS[name]) for name in TASKS}})
 
 
 def method_schema() -> dict[str, Any]:
     """Return the JSON Schema of a method file."""
     schema = Method.model_json_schema(schema_generator=_Plain)
-    return {"$schema": _ID, "title": "PaDA Engine method", **_without_titles(schema)}
+    return _whole("method", schema)
 
 
 def taxonomy_schema() -> dict[str, Any]:
     """Return the JSON Schema of a taxonomy file."""
     schema = TaxonomyFile.model_json_schema(schema_generator=_Plain)
-    return {"$schema": _ID, "title": "PaDA Engine taxonomy", **_without_titles(schema)}
+    return _whole("taxonomy", schema)
+
+
+def pack_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a `pack.yaml`."""
+    return _whole("pack", Pack.model_json_schema(schema_generator=_Plain))
+
+
+def _whole(
+    kind: str, schema: dict[str, Any], names: Mapping[str, Mapping[str, str]] | None = None
+) -> dict[str, Any]:
+    whole = {"$schema": _ID, "title": f"PaDA Engine {kind}", **_without_titles(schema)}
+    return with_texts(whole, kind, names)
 
 
 def schema_text(schema: Mapping[str, Any]) -> str:
@@ -128,9 +148,9 @@ def _tasks(parts: dict[str, Any]) -> dict[str, Any]:
     for name in sorted(TASKS):
         kind = TASKS[name]
         branch = deepcopy(loose)
-        about = (type(kind).__doc__ or "").split("\n")[0]
+        about = _about(kind)
         branch["properties"]["kind"] = {"const": name, "description": about}
-        branch["properties"]["params"] = _part(kind.params, parts)
+        branch["properties"]["params"] = _own_first(kind.params, parts)
         default = Task.model_fields["kind"].default
         if name != default:
             needed = ["params"] if branch["properties"]["params"].get("required") else []
@@ -139,6 +159,10 @@ def _tasks(parts: dict[str, Any]) -> dict[str, Any]:
             del branch["properties"]["labels"]
         branches.append(branch)
     return {"description": loose["description"], "anyOf": branches}
+
+
+def _about(kind: object) -> str:
+    return (type(kind).__doc__ or "").split("\n")[0]
 
 
 def _operators(parts: dict[str, Any]) -> dict[str, Any]:
@@ -169,7 +193,7 @@ def _clusterers(parts: dict[str, Any]) -> dict[str, Any]:
     algorithm = loose["properties"]["algorithm"]
     branches = []
     for name in sorted(CLUSTERERS):
-        settings = _part(CLUSTERERS[name].settings, parts)
+        settings = _own_first(CLUSTERERS[name].settings, parts)
         about = {**algorithm, "const": name, "description": CLUSTERERS[name].description}
         known = {"algorithm": about, **settings.get("properties", {})}
         # What a branch is without a name: the default.
@@ -224,6 +248,16 @@ def _part(model: type[BaseModel], parts: dict[str, Any]) -> dict[str, Any]:
     schema = model.model_json_schema(schema_generator=_Plain, ref_template=template)
     for name, definition in schema.pop("$defs", {}).items():
         parts[f"{prefix}{name}"] = definition
+    return schema
+
+
+def _own_first(model: type[BaseModel], parts: dict[str, Any]) -> dict[str, Any]:
+    """Return a model's schema, its own keys before those that it has in common with others."""
+    schema = _part(model, parts)
+    own = model.__annotations__
+    keys = schema.get("properties", {})
+    if keys:
+        schema["properties"] = dict(sorted(keys.items(), key=lambda item: item[0] not in own))
     return schema
 
 

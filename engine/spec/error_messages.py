@@ -15,6 +15,7 @@ from engine.errors import Problem
 from engine.registry import did_you_mean
 from engine.spec.parts import SIZE
 from engine.spec.recipe import Recipe
+from engine.spec.reference.unknown import instead, kind_of
 from engine.spec.yaml import Document, KeyPath
 
 _NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?")
@@ -171,7 +172,7 @@ def _problem(
         fields = known.model_fields.items() if known else ()
         names = (field.alias or name for name, field in fields)
         open_keys = [key for key in names if key not in siblings]
-        hint = did_you_mean(str(path[-1]), open_keys) or "remove it"
+        hint = instead(kind_of(document.data), whole, open_keys)
         return Problem(document.at(whole, key=True), message, hint, code="unknown-key")
     message, hint = _explain(kind, detail.get("ctx", {}), detail["input"], detail["msg"])
     gap = "" if message.startswith(":") else " "

@@ -17,10 +17,13 @@ EXAMPLES: Mapping[str, str] = {
     "calls show": "pada calls show 3f9a12c4de",
     "clean": "pada clean --keep 3",
     "compare": "pada compare quickstart --methods vanilla,random,pada --seeds 0,1,2 --rows 120",
+    "explain": "pada explain augment.operators",
     "export": "pada export model quickstart --to my-model",
     "export data": "pada export data quickstart --to my-rows --layout chat",
     "export model": "pada export model quickstart --to my-model --as gguf",
+    "fmt": "pada fmt recipes --diff",
     "list": "pada list operators",
+    "migrate": "pada migrate recipes --check",
     "models": "pada models list",
     "models fetch": "pada models fetch embedded/smollm2-135m-instruct",
     "models list": "pada models list --json",
@@ -49,6 +52,8 @@ EXAMPLES: Mapping[str, str] = {
 MISTAKE = "2 a mistake, or something you can put right (the message says how)"
 CODES: Mapping[str, tuple[str, ...]] = {
     "compare": ("0 done", MISTAKE, "75 waiting for results of a request file", "130 interrupted"),
+    "fmt": ("0 done", "1 with --check: a file would change", MISTAKE),
+    "migrate": ("0 done", "1 with --check: a file would change", MISTAKE),
     "preview": ("0 done", MISTAKE, "130 interrupted"),
     "run": ("0 done", MISTAKE, "75 waiting for results of a request file", "130 interrupted"),
     "validate": ("0 valid, perhaps with warnings", "2 errors in the recipe or its data"),
