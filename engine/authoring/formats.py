@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import NoReturn
 
 from engine.errors import Problem, RecipeError
 from engine.spec.reference.keys import KINDS
-from engine.spec.yaml import parse
+from engine.spec.yaml import Document
 
 FORMATS: Mapping[str, int] = dict.fromkeys(KINDS, 1)
 """Kind of file, which is also its format key -> the format version that this engine reads."""
 
 
-def format_of(text: str, path: Path) -> tuple[str, int]:
-    """Return what kind of file a text is, and its format version.
-
-    Raises:
-        RecipeError: it cannot be read, or says no format version.
-    """
-    document = parse(text, path)
+def format_of(document: Document) -> tuple[str, int]:
+    """Return what kind of file a document is, and its format version; raises RecipeError where it does not say."""
     kind = next((kind for kind in KINDS if kind in document.data), None)
     if kind is None:
         others = ", ".join(f"`{each}: 1`" for each in KINDS[1:-1])
@@ -36,14 +30,14 @@ def format_of(text: str, path: Path) -> tuple[str, int]:
     return kind, version
 
 
-def refuse_version(kind: str, version: int, text: str, path: Path) -> NoReturn:
+def refuse_version(kind: str, version: int, document: Document) -> NoReturn:
     """Raise RecipeError for a file whose format version is not the one that the engine reads."""
     now = FORMATS[kind]
-    where = parse(text, path).at((kind,))
+    where = document.at((kind,))
     if version > now:
         message = f"this {kind} has format {version} and is made for a newer engine: this one reads format {now}"
         hint = "update the engine, or take the file as it was before"
     else:
         message = f"this {kind} has format {version}, and the engine reads format {now}"
-        hint = f"run `pada migrate {path}`"
+        hint = f"run `pada migrate {document.path}`"
     raise RecipeError([Problem(where, message, hint, code="format")])

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 from engine.authoring.formats import FORMATS, format_of, refuse_version
-from engine.authoring.tree import Branch, comments_of, read_tree
+from engine.authoring.tree import Branch, Tree, read_tree
 from engine.authoring.writing import written
 from engine.errors import EngineError, RecipeError
 from engine.spec.reference.keys import order
-from engine.spec.yaml import parse
+from engine.spec.yaml import Document
 
 
 def formatted(text: str, path: Path) -> str:
@@ -25,12 +25,12 @@ def formatted(text: str, path: Path) -> str:
         EngineError: it would say something else, or lose a comment.
     """
     tree = read_tree(text, path)
-    kind, version = format_of(text, path)
+    kind, version = format_of(tree.document)
     if version != FORMATS[kind]:
-        refuse_version(kind, version, text, path)
+        refuse_version(kind, version, tree.document)
     _sort(kind, tree.root, ())
     result = written(tree)
-    if not says_the_same(text, result, path):
+    if not _says_the_same(tree, result, path):
         raise EngineError(
             f"{path}: this file cannot be formatted without changing what it says; it stays as it is",
             "write texts of several lines as a block (`key: |`), and comments on lines of their own",
@@ -38,24 +38,24 @@ def formatted(text: str, path: Path) -> str:
     return result
 
 
-def says_the_same(before: str, after: str, path: Path) -> bool:
-    """Return whether two texts of a file have the same data, as the engine reads it, and the same comments."""
+def _says_the_same(tree: Tree, result: str, path: Path) -> bool:
+    """Return whether a text has the data of a tree, as the engine reads it, and its comments."""
     try:
-        same = meaning(before, path) == meaning(after, path)
+        after = read_tree(result, path)
     except RecipeError:
         return False
-    return same and sorted(comments_of(before, path)) == sorted(comments_of(after, path))
+    return _meaning(tree.document) == _meaning(after.document) and tree.comments == after.comments
 
 
-def meaning(text: str, path: Path) -> str:
-    """Return what a file says, as the engine reads it, as one text to compare."""
+def _meaning(document: Document) -> str:
     # As JSON, which tells 1 from 1.0 and from true, as Python's comparison does not.
-    return json.dumps(parse(text, path).data, sort_keys=True)
+    return json.dumps(document.data, sort_keys=True)
 
 
 def _sort(kind: str, branch: Branch, path: tuple[str, ...]) -> None:
     """Put the keys of a mapping, and of those below it, into the order of the schema; own names stay as they are."""
-    if not branch.is_list:
+    if not branch.is_list and path[-1:] != ("params",):
+        # Which parameters there are depends on whose they are: they stay in the author's order.
         places = order(*_place(kind, path))
         # What kind of file it is comes first, whatever its schema begins with.
         places = places if path else {**places, kind: -1}

@@ -53,16 +53,17 @@ def migrated(
         RecipeError: it cannot be read, says no format version, or one that is newer than the engine.
         EngineError: no step leads from its version to the next.
     """
-    kind, version = format_of(text, path)
+    document = parse(text, path)
+    kind, version = format_of(document)
     if version == formats[kind]:
         return text
     if version > formats[kind]:
-        refuse_version(kind, version, text, path)
+        refuse_version(kind, version, document)
     tree = read_tree(text, path)
     for since in range(version, formats[kind]):
         step = next((one for one in steps if (one.kind, one.since) == (kind, since)), None)
         if step is None:
-            where = parse(text, path).at((kind,))
+            where = document.at((kind,))
             message = f"no step leads from format {since} of a {kind} to format {since + 1}"
             hint = f"write the {kind} anew in format {formats[kind]}: `pada explain` lists its keys"
             raise RecipeError([Problem(where, message, hint, code="format")])

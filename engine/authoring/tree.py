@@ -16,7 +16,7 @@ from pathlib import Path
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from engine.spec.yaml import parse
+from engine.spec.yaml import Document, parse
 
 _COMMENT = re.compile(r"#[^\n\r\x85\u2028\u2029]*")
 _HEADER = re.compile(r"([|>])([0-9+-]*)[ \t]*(#.*)?$")
@@ -80,6 +80,10 @@ class Tree:
     root: Branch
     head: list[str]
     """Comment lines at the top that are about the file and not about its first key."""
+    document: Document
+    """What the file says, and where."""
+    comments: list[str]
+    """All its comments, sorted."""
 
 
 @dataclass
@@ -103,16 +107,7 @@ def read_tree(text: str, path: Path) -> Tree:
         text: What stands in the file, with `\\n` at the ends of lines.
         path: The file, for messages.
     """
-    parse(text, path)
-    return _Reader(text).tree()
-
-
-def comments_of(text: str, path: Path) -> list[str]:
-    """Return all comments of a file in the order in which they stand; raises RecipeError as `read_tree`."""
-    parse(text, path)
-    reader = _Reader(text)
-    reader.tree()
-    return [comment for _, comment in sorted(reader.comments())]
+    return _Reader(text).tree(parse(text, path))
 
 
 class _Reader:
@@ -129,13 +124,14 @@ class _Reader:
         self.within: dict[int, tuple[list[_Place], list[int]]] = {}
         """Start of brackets -> the places directly in them, and where these start."""
 
-    def tree(self) -> Tree:
+    def tree(self, document: Document) -> Tree:
         root_node = yaml.compose(self.text, Loader=yaml.BaseLoader)
         assert isinstance(root_node, MappingNode)
         root = self.branch(root_node, [], [], None)
         self.places.sort(key=lambda place: place.start)
-        self.attach(root)
-        return Tree(root, _head(root))
+        found = list(self.comments())
+        self.attach(root, found)
+        return Tree(root, _head(root), document, sorted(comment for _, comment in found))
 
     # The tree.
 
@@ -217,13 +213,13 @@ class _Reader:
 
     # Comments.
 
-    def attach(self, root: Branch) -> None:
+    def attach(self, root: Branch, found: list[tuple[int, str]]) -> None:
         """Give each comment and blank line to the entry to which it belongs."""
         outside = [place for place in self.places if not place.flows]
         around = _Brackets(self.flows)
         events: list[tuple[int, str | None, _Place | None]] = [
             *((place.start, None, place) for place in outside),
-            *((index, text, None) for index, text in self.comments()),
+            *((index, text, None) for index, text in found),
         ]
         passed = 0
         for index, text, place in sorted(events, key=lambda event: event[0]):

@@ -183,6 +183,7 @@ def _operators(parts: dict[str, Any]) -> dict[str, Any]:
         "type": "string",
         "not": {"enum": sorted(operators)},
         "description": "Name of the operator and of its folder.",
+        "examples": ["shorten"],
     }
     return {"description": loose["description"], "anyOf": [*branches, own]}
 

@@ -92,8 +92,9 @@ def _branched(
     choices = [b["properties"][key]["const"] for b in named]
     own = [b for b in branches if b not in named]
     first = {"enum": choices, "description": f"Which {_WHICH.get(path, key)}; the table below."}
-    if "default" in named[0]["properties"][key]:
-        first["default"] = named[0]["properties"][key]["default"]
+    for branch in named:
+        if "default" in branch["properties"][key]:
+            first["default"] = branch["properties"][key]["default"]
     if own:
         first["description"] = f"One of {', '.join(f'`{c}`' for c in choices)}, or one of your own."
         first["type"] = "string"

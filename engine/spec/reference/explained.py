@@ -12,7 +12,7 @@ import yaml
 
 from engine.errors import EngineError
 from engine.spec.reference.keys import KINDS, Key, branch_of, find, mappings, schema_of
-from engine.spec.reference.shapes import Shapes, children, type_of
+from engine.spec.reference.shapes import Shapes, type_of
 from engine.spec.reference.texts import own_enums
 from engine.spec.reference.unknown import nearest
 
@@ -96,8 +96,8 @@ def explain(key: str) -> list[Explained]:
         found = find(kind, path) if path else []
     if not found:
         near = [f"{_prefix(kind)}{each}" for each in nearest(kind, path or key)]
-        hint = f"did you mean {' or '.join(near)}?" if near else f"`pada explain {_prefix(kind)}` lists the keys"
-        raise EngineError(f"a {kind} has no key '{path or key}'", hint)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"`{f'pada explain {_prefix(kind)}'.strip()}` lists the keys"
+        raise EngineError(f"{'an' if kind[0] in 'aeiou' else 'a'} {kind} has no key '{path or key}'", hint)
     if (choice := _choice(kind, found)) is not None:
         return [choice]
     told: dict[str, Explained] = {}
@@ -163,7 +163,7 @@ def _explained(kind: str, key: Key) -> Explained:
         type=type_of(shapes, schema).replace("`", ""),
         required=key.required,
         default=schema.get("default"),
-        values=tuple(dict.fromkeys(values)),
+        values=tuple({repr(value): (value, said) for value, said in reversed(values)}.values())[::-1],
         keys=tuple(_keys_below(owners, len(branches) > 1).items()),
         example=next(iter(schema.get("examples", ())), None),
         page=_page(kind, key.path, shapes),
@@ -195,7 +195,10 @@ def _keys_below(owners: Sequence[Mapping[str, Any]], several: bool) -> dict[str,
 
 def _branch_texts(named: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Return what each mapping of one place is, by name: as it says itself, or as its name's key does."""
-    whole = {name: str(owner.get("description", "")) for name, owner in named.items()}
+    whole = {
+        name: _capital(str(owner.get("description", "")).removeprefix("Settings of "))
+        for name, owner in named.items()
+    }
     of_name = {
         name: str(part.get("description", ""))
         for name, owner in named.items()
@@ -206,13 +209,17 @@ def _branch_texts(named: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     return whole if len(set(whole.values())) >= len(set(of_name.values())) else of_name
 
 
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
+
+
 def _page(kind: str, path: str, shapes: Shapes) -> str:
     page = _PAGES[kind]
     if kind != "recipe":
         return page
     first = path.partition(".")[0]
-    blocks = {name for names, _ in children(shapes, "", schema_of(kind)) for name in names}
-    return f"{page}#{first if first in blocks else 'the-top-level'}"
+    has_section = shapes.mapping(schema_of(kind)["properties"][first]) is not None
+    return f"{page}#{first if has_section else 'the-top-level'}"
 
 
 # For a terminal.
@@ -243,7 +250,7 @@ def shortened(description: str, room: int) -> str:
 
 
 def _whole(one: Explained, width: int) -> Iterator[str]:
-    yield f"{one.key}{f' ({one.of})' if one.of else ''}: {one.title}" if one.title else one.key
+    yield f"{one.key}{f' ({one.of})' if one.of else ''}{f': {one.title}' if one.title else ''}"
     for paragraph in one.description.split("\n\n"):
         yield ""
         yield from textwrap.wrap(paragraph, width, break_on_hyphens=False)

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 from engine.spec.package_data import shipped
-from engine.spec.reference.shapes import Schema, Shapes
+from engine.spec.reference.shapes import Schema, Shapes, values_of
 
 KINDS = ("recipe", "taxonomy", "operator", "method", "pack", "project")
 """Kinds of files; each begins with its own name as a key."""
@@ -72,16 +72,16 @@ def _steps(
             yield [*names, part], own, keys[part], part in owner.get("required", [])
         elif own == part != branch:
             yield names, own, owner, required
-        elif "properties" not in owner and isinstance(owner.get("additionalProperties"), dict):
+        elif "properties" not in owner and (values := values_of(owner)) is not None:
             # A name of the author's own.
-            yield [*names, part], own, owner["additionalProperties"], False
+            yield [*names, part], own, values, False
 
 
 def mappings(shapes: Shapes, schema: Schema) -> Iterator[Schema]:
     """Yield the mappings that may stand in a place, in the items of a list there, or under names of one's own."""
     for owner in _own_mappings(shapes, schema):
         yield owner
-        if isinstance(values := owner.get("additionalProperties"), dict):
+        if (values := values_of(owner)) is not None:
             # These are explained without a name, too.
             yield from mappings(shapes, values)
 
@@ -93,7 +93,7 @@ def _own_mappings(shapes: Shapes, schema: Schema) -> Iterator[Schema]:
         yield from _own_mappings(shapes, option)
     if isinstance(schema.get("items"), dict):
         yield from _own_mappings(shapes, schema["items"])
-    if "properties" in schema or isinstance(schema.get("additionalProperties"), dict):
+    if "properties" in schema or values_of(schema) is not None:
         yield schema
 
 
@@ -116,7 +116,7 @@ def _below(shapes: Shapes, schema: Schema, part: str) -> Iterator[Schema]:
     for owner in _own_mappings(shapes, schema):
         if part in owner.get("properties", {}):
             yield owner["properties"][part]
-        elif isinstance(values := owner.get("additionalProperties"), dict):
+        elif (values := values_of(owner)) is not None:
             yield values
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from engine.spec.reference.shapes import Schema, Shapes, example_of
+from engine.spec.reference.shapes import Schema, Shapes, example_of, values_of
 
 EXAMPLES = Path(__file__).with_name("examples.yaml")
 MEANINGS = Path(__file__).with_name("meanings.yaml")
@@ -74,7 +74,7 @@ def own_enums(schema: Schema) -> Iterator[Schema]:
         yield from own_enums(option)
     if isinstance(items := schema.get("items"), dict):
         yield from own_enums(items)
-    if isinstance(values := schema.get("additionalProperties"), dict):
+    if (values := values_of(schema)) is not None:
         yield from own_enums(values)
 
 
@@ -99,9 +99,9 @@ class _Texts:
             self.visit(path, self.shapes.parts[part["$ref"].rpartition("/")[2]])
         for option in part.get("anyOf", []):
             self.visit(path, option)
-        for below in ("items", "additionalProperties"):
-            if isinstance(part.get(below), dict):
-                self.visit(path, part[below])
+        for below in (part.get("items"), values_of(part)):
+            if isinstance(below, dict):
+                self.visit(path, below)
         for key, prop in part.get("properties", {}).items():
             if id(prop) in self.done:
                 continue
@@ -119,11 +119,14 @@ class _Texts:
         texts: Schema = {"title": title_of(key), "description": plain(description)}
         if "default" in prop and not _is_a_default(prop["default"], whole):
             del prop["default"]
+        for option in prop.get("anyOf", []):
+            if "const" in option:
+                # The one word among other values: it has a meaning, as those of a list have.
+                option["enum"] = [option.pop("const")]
+        names = self.names.get(path, {})
         for part in own_enums(prop):
-            if "const" not in part:
-                names = self.names.get(path, {})
-                part["enumDescriptions"] = value_meanings(path, part["enum"], description, names)
-        texts["examples"] = [self.example(path, prop)]
+            part["enumDescriptions"] = value_meanings(path, part["enum"], description, names)
+        texts["examples"] = prop.get("examples") or [self.example(path, prop)]
         rest = {name: value for name, value in prop.items() if name not in texts}
         prop.clear()
         prop.update(texts | rest)
@@ -146,6 +149,8 @@ class _Texts:
 
 def _is_a_default(value: Any, whole: Schema) -> bool:
     """Return whether a value says what holds when a key is left out: null and "" mean that something else does."""
+    if "const" in whole and value != whole["const"]:
+        return False
     return value is not None and value != "" and not (isinstance(value, dict) and "properties" in whole)
 
 
@@ -170,7 +175,10 @@ def plain(text: str) -> str:
 
 def _sentence(text: str) -> str:
     words = re.sub(r"\s+", " ", text).strip()
-    return f"{words[:1].upper()}{words[1:].rstrip('.')}."
+    # Names such as chrF and vLLM keep their letters.
+    first = words.partition(" ")[0]
+    begins = words[:1].upper() if first.islower() and first.isalpha() else words[:1]
+    return f"{begins}{words[1:].rstrip('.')}."
 
 
 @cache

@@ -17,9 +17,11 @@ from engine.spec.yaml import KeyPath
 RENAMED = Path(__file__).with_name("renamed.yaml")
 _LONGEST = 64
 """Characters of a key that is looked for; none that is known is as long."""
-_ALIKE = 0.8
+_SLIP = 0.8
 """How alike a key and one beside it are, 0 to 1, where the one is a slip of the other."""
-_MOST_PLACES = 3
+_MOST_PLACES = 2
+_ALIKE_ONES = {"models": "teacher", "data": "train"}
+"""Mapping -> the one of its keys that is named for all of them."""
 
 
 def kind_of(data: Mapping[str, Any]) -> str:
@@ -42,7 +44,7 @@ def instead(kind: str, path: KeyPath, beside: Iterable[str]) -> str:
         return did_you_mean(name, open_keys) or "remove it"
     if hint := _renamed(kind, parts):
         return hint
-    if difflib.get_close_matches(name, open_keys, n=1, cutoff=_ALIKE):
+    if difflib.get_close_matches(name, open_keys, n=1, cutoff=_SLIP):
         return did_you_mean(name, open_keys)
     if hint := _elsewhere(kind, parts):
         return hint
@@ -96,15 +98,21 @@ def shown(target: str, parts: list[str], example: str = "") -> str:
 def _elsewhere(kind: str, parts: list[str]) -> str:
     """Return where a key of this name belongs, nearest places first; empty where there is none, or there are many."""
     name, here = parts[-1], parts[:-1]
-    places = [each.split(".") for each in paths(kind) if each.rpartition(".")[2] == name]
-    known = {tuple(place[2:]) if place[0] == "models" else tuple(place): place for place in places}
-    # All models have the same keys: the teacher is named for all that has them.
-    known |= {tuple(p[2:]): p for p in places if p[:2] == ["models", "teacher"]}
+    everywhere = [each.split(".") for each in paths(kind) if each.rpartition(".")[2] == name]
+    places = [place for place in everywhere if here and place[: len(here)] == here] or everywhere
+    # All models have the same keys, and all splits: one of them is named for all.
+    known = {tuple(_one_of_alike(place)): None for place in places}
     if not known or len(known) > _MOST_PLACES:
         return ""
     stands = f"inside `{'.'.join(here)}:`" if here else "at the top"
-    above = sorted({".".join(place[:-1]) for place in known.values() if len(place) > 1}, key=len)
+    above = sorted({".".join(place[:-1]) for place in known if len(place) > 1}, key=len)
     below = [f"under `{each}:`" for each in above]
-    if any(len(place) == 1 for place in known.values()):
+    if any(len(place) == 1 for place in known):
         below.append("at the top")
     return f"it stands {stands}; write it {' or '.join(below)}"
+
+
+def _one_of_alike(place: list[str]) -> list[str]:
+    if len(place) > 2 and place[0] in _ALIKE_ONES:
+        return [place[0], _ALIKE_ONES[place[0]], *place[2:]]
+    return place
