@@ -57,7 +57,9 @@ def found(places: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
     seen: set[Path] = set()
     for place in places:
         if not place.exists():
-            raise EngineError(f"there is no file or folder {place}", "name a YAML file, or a folder")
+            raise EngineError(
+                f"there is no file or folder {place}", "name a YAML file, or a folder"
+            )
         named = not place.is_dir()
         for path in [place] if named else _below(place):
             if (whole := path.resolve()) not in seen:
@@ -139,7 +141,9 @@ def write(files: Sequence[Rewritten]) -> list[Path]:
         if isinstance(error, EngineError):
             raise
         reason = error.strerror or str(error)
-        raise EngineError(f"{file.path} cannot be written: {reason}; no file was changed") from error
+        raise EngineError(
+            f"{file.path} cannot be written: {reason}; no file was changed"
+        ) from error
     return [file.path for file in done]
 
 

@@ -72,7 +72,10 @@ def _entry(entry: Entry, indent: int) -> Iterator[str]:
 def _without_above(value: Branch) -> Branch:
     first, *rest = value.entries
     return Branch(
-        value.is_list, value.is_flow, [Entry(first.key, first.value, [], first.beside), *rest], value.below
+        value.is_list,
+        value.is_flow,
+        [Entry(first.key, first.value, [], first.beside), *rest],
+        value.below,
     )
 
 
@@ -161,7 +164,11 @@ def _unquoted(text: Text, *, flow: bool) -> str:
         return raw
     if _is_plain(text.value, flow):
         return text.value
-    if text.style == "'" and not ("\\" in text.value or '"' in text.value) and text.value.isprintable():
+    if (
+        text.style == "'"
+        and not ("\\" in text.value or '"' in text.value)
+        and text.value.isprintable()
+    ):
         return f'"{text.value}"'
     return raw
 
@@ -190,5 +197,7 @@ def scalar(value: str | float | bool | None) -> Text:
     if isinstance(value, str):
         written_as = value if _is_plain(value, flow=False) else quoted(value)
         return Text([written_as], "" if written_as == value else '"', value)
-    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    text = (
+        "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    )
     return Text([text], "", text)

@@ -19,8 +19,8 @@ from engine.metrics import METRICS
 from engine.operators import find_operators
 from engine.operators.definition import Definition
 from engine.plan.packs import WRITERS
-from engine.spec.method import Method
-from engine.spec.pack import Pack
+from engine.spec.method import Method, find_methods, read_method
+from engine.spec.pack import Pack, find_packs, read_pack
 from engine.spec.recipe import Recipe, Task, TaxonomyFile
 from engine.spec.reference.texts import with_texts
 from engine.stages.analyse.clusterers import CLUSTERERS
@@ -64,7 +64,15 @@ def recipe_schema() -> dict[str, Any]:
         parts[reference] = _model(role, parts)
     for spec in {"ModelSpec", *_SPECS.values()}:
         del parts[spec]
-    return _whole("recipe", schema, {"metrics": {n: m.description for n, m in METRICS.items()}})
+    methods = {name: read_method(file).description for name, file in find_methods().items()}
+    packs = {name: read_pack(file).description for name, file in find_packs().items()}
+    _suggest(parts["Loop"]["properties"]["method"], methods)
+    for model in (parts[f"{role.capitalize()}Model"] for role in WRITERS):
+        for branch in model["anyOf"]:
+            _suggest(branch["properties"]["pack"], packs)
+    names = {"loop.method": methods, "models.pack": packs}
+    names["metrics"] = {name: metric.description for name, metric in METRICS.items()}
+    return _whole("recipe", schema, names)
 
 
 def operator_schema() -> dict[str, Any]:
@@ -73,7 +81,9 @@ def operator_schema() -> dict[str, Any]:
     for branch in schema["properties"]["tasks"]["anyOf"]:
         if branch.get("type") == "array":
             branch["items"] = {"enum": sorted(TASKS)}
-    return _whole("operator", schema, {"operator:tasks": {name: _about(TASKS[name]) for name in TASKS}})
+    return _whole(
+        "operator", schema, {"operator:tasks": {name: _about(TASKS[name]) for name in TASKS}}
+    )
 
 
 def method_schema() -> dict[str, Any]:
@@ -103,6 +113,14 @@ def _whole(
 def schema_text(schema: Mapping[str, Any]) -> str:
     """Return a schema as it stands in `schemas/`: equal schemas, equal bytes."""
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _suggest(part: dict[str, Any], names: Mapping[str, str]) -> None:
+    """Have editors offer names that come with the engine, where a name of the recipe's own may stand as well."""
+    if any("enum" in option for option in part.get("anyOf", ())):
+        return
+    free = part.pop("anyOf", None) or [{key: part.pop(key) for key in ("pattern", "type")}]
+    part["anyOf"] = [{"enum": sorted(names), "type": "string"}, *free]
 
 
 def _name_metrics(metrics: dict[str, Any]) -> None:
@@ -234,6 +252,8 @@ def _model(role: str, parts: dict[str, Any]) -> dict[str, Any]:
             {
                 "type": "object",
                 "description": settings.get("description", ""),
+                # What an editor shows of the key: what the model does, and then who computes it.
+                "markdownDescription": f"{loose['description']}\n\n{settings.get('description', '')}",
                 "properties": properties,
                 "required": ["backend", "model", *settings.get("required", [])],
                 "additionalProperties": False,

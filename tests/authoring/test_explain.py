@@ -22,7 +22,10 @@ def test_every_key_can_be_explained(kind: str) -> None:
         found = explain(name)
         assert found and all(one.description for one in found), name
         for line in text(found, 80).splitlines():
-            assert len(line) <= 80 or " " not in line.strip() or line.startswith("    "), (name, line)
+            assert len(line) <= 80 or " " not in line.strip() or line.startswith("    "), (
+                name,
+                line,
+            )
 
 
 def test_an_enumerated_key() -> None:

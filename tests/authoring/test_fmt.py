@@ -289,16 +289,20 @@ def test_the_engines_own_files_say_the_same(folder: str) -> None:
 
 
 def test_a_large_file(tmp_path: Path) -> None:
-    item = "  - {id: c_%d, description: 'What goes wrong here, in words that take some room.'}  # %d\n"
+    item = (
+        "  - {id: c_%d, description: 'What goes wrong here, in words that take some room.'}  # %d\n"
+    )
     text = "taxonomy: 1\ncategories:\n" + "".join(item % (n, n) for n in range(300))
     result = formatted(text, tmp_path / "taxonomy.yaml")
     assert result.count("\n") == text.count("\n")
-    assert "id: c_299, description: \"What goes" in result
+    assert 'id: c_299, description: "What goes' in result
 
 
 # Documents as people might write them.
 
-_NAMES = st.sampled_from(["name", "train", "r", "vars", "task", "labels", "seeds", "a b", "no", "x", "#y", "1"])
+_NAMES = st.sampled_from(
+    ["name", "train", "r", "vars", "task", "labels", "seeds", "a b", "no", "x", "#y", "1"]
+)
 _SCALARS = st.one_of(
     st.sampled_from(["no", "1e-4", "~", "a: b", "# x", "x\ny", " x ", "\\d", "'", '"', "- a", "日本", "${v}", ""]),
     st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=12),
@@ -320,7 +324,11 @@ def test_whatever_is_written_keeps_its_meaning_and_its_comments(
     document: dict[str, object], flow: bool | None, random: object
 ) -> None:
     text = yaml.safe_dump(
-        {**document, "recipe": 1}, allow_unicode=True, default_flow_style=flow, sort_keys=False, width=60
+        {**document, "recipe": 1},
+        allow_unicode=True,
+        default_flow_style=flow,
+        sort_keys=False,
+        width=60,
     )
     lines = []
     for number, line in enumerate(text.splitlines()):

@@ -20,7 +20,9 @@ TO_1 = Step(
         rename("train.lr", "learning_rate"),
         move("rounds", "loop.rounds"),
         move("augment.rows", "augment.rows_per_round"),
-        split("student", lambda text: dict(zip(("backend", "model"), text.split(":", 1), strict=True))),
+        split(
+            "student", lambda text: dict(zip(("backend", "model"), text.split(":", 1), strict=True))
+        ),
         rename("augment.operators.type", "name"),
         change("augment.operators.share", lambda text: float(text) / 100),
         remove("same_pattern"),

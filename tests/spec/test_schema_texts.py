@@ -63,7 +63,9 @@ def test_every_key_has_its_texts(kind: str) -> None:
         if len(enum["enum"]) != len(enum.get("enumDescriptions", []))
     ]
     assert unexplained == []
-    assert [path for path, prop in found if re.search(r"\n(?!\n)(?<!\n\n)", prop["description"])] == []
+    assert [
+        path for path, prop in found if re.search(r"\n(?!\n)(?<!\n\n)", prop["description"])
+    ] == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -96,7 +98,9 @@ def test_a_key_without_a_meaning_or_an_example_is_named() -> None:
 
 
 def test_meanings_come_from_the_registry_then_the_table_then_the_docstring() -> None:
-    text = "What happens. stop: a bad row\n    is an error; drop, skip: it is left out. Else nothing."
+    text = (
+        "What happens. stop: a bad row\n    is an error; drop, skip: it is left out. Else nothing."
+    )
     values = ["stop", "drop", "skip"]
     assert value_meanings("a.b", values, text, {"skip": "vLLM skips"}) == [
         "A bad row is an error.",

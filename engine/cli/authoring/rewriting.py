@@ -10,7 +10,9 @@ import typer
 
 PlacesArgument = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="[FILES|FOLDERS]", help="What to rewrite; the current folder when left out."),
+    typer.Argument(
+        metavar="[FILES|FOLDERS]", help="What to rewrite; the current folder when left out."
+    ),
 ]
 CheckOption = Annotated[
     bool, typer.Option("--check", help="Write nothing; exit with 1 where a file would change.")

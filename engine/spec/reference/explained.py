@@ -86,7 +86,9 @@ def explain(key: str) -> list[Explained]:
     kind, path = split(key.strip())
     if kind not in KINDS or not schema_of(kind):
         known = ", ".join(f"{each}:" for each in KINDS if schema_of(each))
-        raise EngineError(f"there is no kind of file '{kind}'", f"write one of {known} before the key")
+        raise EngineError(
+            f"there is no kind of file '{kind}'", f"write one of {known} before the key"
+        )
     if not path:
         return [_explained(kind, one) for one in top(kind)]
     found = find(kind, path)
@@ -96,8 +98,14 @@ def explain(key: str) -> list[Explained]:
         found = find(kind, path) if path else []
     if not found:
         near = [f"{_prefix(kind)}{each}" for each in nearest(kind, path or key)]
-        hint = f"did you mean {' or '.join(near)}?" if near else f"`{f'pada explain {_prefix(kind)}'.strip()}` lists the keys"
-        raise EngineError(f"{'an' if kind[0] in 'aeiou' else 'a'} {kind} has no key '{path or key}'", hint)
+        hint = (
+            f"did you mean {' or '.join(near)}?"
+            if near
+            else f"`{f'pada explain {_prefix(kind)}'.strip()}` lists the keys"
+        )
+        raise EngineError(
+            f"{'an' if kind[0] in 'aeiou' else 'a'} {kind} has no key '{path or key}'", hint
+        )
     if (choice := _choice(kind, found)) is not None:
         return [choice]
     told: dict[str, Explained] = {}
@@ -163,7 +171,9 @@ def _explained(kind: str, key: Key) -> Explained:
         type=type_of(shapes, schema).replace("`", ""),
         required=key.required,
         default=schema.get("default"),
-        values=tuple({repr(value): (value, said) for value, said in reversed(values)}.values())[::-1],
+        values=tuple({repr(value): (value, said) for value, said in reversed(values)}.values())[
+            ::-1
+        ],
         keys=tuple(_keys_below(owners, len(branches) > 1).items()),
         example=next(iter(schema.get("examples", ())), None),
         page=_page(kind, key.path, shapes),
@@ -296,7 +306,9 @@ def _table(label: str, pairs: Sequence[tuple[Any, str]], width: int) -> Iterator
     if not pairs:
         return
     yield label
-    names = [(name if isinstance(name, str) else yaml_of(name).strip(), text) for name, text in pairs]
+    names = [
+        (name if isinstance(name, str) else yaml_of(name).strip(), text) for name, text in pairs
+    ]
     room = min(max(len(name) for name, _ in names), 22)
     for name, meaning in names:
         lines = textwrap.wrap(

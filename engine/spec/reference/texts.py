@@ -81,9 +81,7 @@ def own_enums(schema: Schema) -> Iterator[Schema]:
 class _Texts:
     """One walk over a schema; parts that several keys have in common are written once, under the first."""
 
-    def __init__(
-        self, schema: Schema, prefix: str, names: Mapping[str, Mapping[str, str]]
-    ) -> None:
+    def __init__(self, schema: Schema, prefix: str, names: Mapping[str, Mapping[str, str]]) -> None:
         self.shapes = Shapes(schema.get("$defs", {}))
         self.prefix = prefix
         self.names = names
@@ -151,7 +149,11 @@ def _is_a_default(value: Any, whole: Schema) -> bool:
     """Return whether a value says what holds when a key is left out: null and "" mean that something else does."""
     if "const" in whole and value != whole["const"]:
         return False
-    return value is not None and value != "" and not (isinstance(value, dict) and "properties" in whole)
+    return (
+        value is not None
+        and value != ""
+        and not (isinstance(value, dict) and "properties" in whole)
+    )
 
 
 def _in_docstring(values: Sequence[str], description: str) -> dict[str, str]:
