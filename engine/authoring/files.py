@@ -79,7 +79,7 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def rewritten(places: Sequence[Path], change: Callable[[str, Path], str]) -> list[Rewritten]:
-    """Return what a change makes of each file; writes nothing.
+    r"""Return what a change makes of each file; writes nothing.
 
     Args:
         places: Files and folders.

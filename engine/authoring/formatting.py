@@ -14,7 +14,7 @@ from engine.spec.yaml import Document
 
 
 def formatted(text: str, path: Path) -> str:
-    """Return a file's text with its keys in order, comments where they belong, in one way of writing.
+    r"""Return a file's text with its keys in order, comments where they belong, in one way of writing.
 
     Args:
         text: What stands in the file, with `\\n` at the ends of lines.

@@ -41,7 +41,7 @@ def migrated(
     steps: Sequence[Step] = STEPS,
     formats: Mapping[str, int] = FORMATS,
 ) -> str:
-    """Return a file's text in the newest format; the same text where it has that already.
+    r"""Return a file's text in the newest format; the same text where it has that already.
 
     Args:
         text: What stands in the file, with `\\n` at the ends of lines.

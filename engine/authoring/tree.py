@@ -101,7 +101,7 @@ class _Place:
 
 
 def read_tree(text: str, path: Path) -> Tree:
-    """Return a file's tree; raises RecipeError for what the engine does not read.
+    r"""Return a file's tree; raises RecipeError for what the engine does not read.
 
     Args:
         text: What stands in the file, with `\\n` at the ends of lines.

@@ -332,7 +332,7 @@ def schema(
         ),
     ] = "recipe",
 ) -> None:
-    """Print the JSON Schema of recipes, of an operator's `operator.yaml`, of methods or of taxonomies."""
+    """Print the JSON Schema of recipes, of an operator's `operator.yaml`, of methods, taxonomies or packs."""
     from engine.cli.recipes import show_schema
 
     show_schema(what)

@@ -175,7 +175,7 @@ def _place(file: Path, base: Path | None) -> str:
 
 
 def show_schema(what: str) -> None:
-    """Print the JSON Schema of recipes, operators or methods."""
+    """Print the JSON Schema of a kind of file."""
     from engine.plan.schema import (
         method_schema,
         operator_schema,

@@ -21,7 +21,8 @@ class BleuParams(MetricParams):
     """How sentences are cut into words."""
 
     tokenize: Literal["13a", "intl", "zh", "char", "none"] = "13a"
-    """How sentences are cut into words. 13a: the field's default; intl: any script; zh: Chinese by character; char; none: by white space."""
+    """How sentences are cut into words. 13a: the field's default; intl: any script; zh: Chinese by character; char;
+    none: by white space."""
     lowercase: bool = False
     """Whether capitals make no difference."""
 

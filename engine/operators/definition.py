@@ -43,7 +43,8 @@ class Examples(Spec):
     """Training rows that the prompt shows as `examples`: the engine ranks them for each call."""
 
     of: Literal["target", "other", "any"]
-    """Which rows are shown. target: rows with the targets of the rows to write; other: rows with another than the seed row's; any: all.
+    """Which rows are shown. target: rows with the targets of the rows to write; other: rows with another than the seed
+    row's; any: all.
 
     Where targets are no labels, all. The seed row is never among them.
     """
@@ -114,13 +115,14 @@ class Definition(Spec):
     tasks: Literal["any", "labelled", "unlabelled"] | list[str] = Field(default="any")
     """Task kinds that it serves: all, those with labels, those without, or some by name (`pada list tasks`)."""
     label: Label
-    """Where the target of a row comes from. keep: rows carry the target of their seed row; change: a row of one label becomes one of another; given: new rows
-    for a target that the plan gives, or, where targets are no labels, each with a target of its own; written: each row
-    brings its own target in any case."""
+    """Where the target of a row comes from. keep: rows carry the target of their seed row; change: a row of one label
+    becomes one of another; given: new rows for a target that the plan gives, or, where targets are no labels, each with
+    a target of its own; written: each row brings its own target in any case."""
     seeded: bool = False
     """Whether rows of `given` or `written`, too, are made from training rows, as those of `keep` and `change` are."""
     writes: Literal["row", "target"] = "row"
-    """What a reply brings. target: rows have the inputs of their seed rows, and the reply brings a target alone; they replace these.
+    """What a reply brings. target: rows have the inputs of their seed rows, and the reply brings a target alone; they
+    replace these.
 
     A training row is replaced once in a run: by the first accepted row that comes to it, whichever operator wrote it.
     """

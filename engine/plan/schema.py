@@ -1,4 +1,4 @@
-"""The JSON Schemas of recipes, operators, methods, taxonomies and packs for editors, from the typed models and the registries.
+"""The JSON Schemas of recipes and their other files for editors, from the typed models and the registries.
 
 That of recipes is loose where a recipe may hold `${name}`: that is replaced before types are checked, and for operators
 that lie beside the recipe.

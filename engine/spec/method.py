@@ -58,12 +58,14 @@ class Method(NamedSpec):
     source: str = ""
     """The paper or page that it comes from."""
     failures: Literal["validation", "train", "none"]
-    """Which rows the student is tried on: what it fails at is what rows are written against; none: nothing is looked at.
+    """Which rows the student is tried on: what it fails at is what rows are written against; none: nothing is looked
+    at.
 
     A recipe's `failures.source` names other failures.
     """
     analysis: Literal["patterns", "none"]
-    """What is made of failures. patterns: failures are diagnosed, clustered, named, and a strategy is drafted for each pattern. none: not so."""
+    """What is made of failures. patterns: failures are diagnosed, clustered, named, and a strategy is drafted for each
+    pattern. none: not so."""
     along: Literal["labels", "rows"] = "labels"
     """Without an analysis, what rows are planned along. labels: as many for every label, or along the training rows at
     large where targets are no labels. rows: as many from every training row; with `failures: train` from every one that
@@ -78,7 +80,8 @@ class Method(NamedSpec):
     start: Literal["base"] = "base"
     """Weights that each fine-tune starts from: those of the base model."""
     rounds: Literal["recipe"] | _Rounds = "recipe"
-    """Rounds after round 0. recipe: `loop.rounds`, or fewer by `loop.stop`; a number: so many, whatever the recipe says."""
+    """Rounds after round 0. recipe: `loop.rounds`, or fewer by `loop.stop`; a number: so many, whatever the recipe
+    says."""
     overrides: MethodOverrides = Field(default_factory=MethodOverrides)
     """What it decides of the recipe besides, whatever that says."""
 

@@ -20,7 +20,8 @@ def test_every_key_can_be_explained(kind: str) -> None:
     for path in paths(kind):
         name = path if kind == "recipe" else f"{kind}:{path}"
         found = explain(name)
-        assert found and all(one.description for one in found), name
+        assert found, name
+        assert all(one.description for one in found), name
         for line in text(found, 80).splitlines():
             assert len(line) <= 80 or " " not in line.strip() or line.startswith("    "), (
                 name,

@@ -94,12 +94,24 @@ def test_keys_are_in_the_order_of_the_documentation_and_own_names_stay() -> None
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("name: pad\nmethod: 1\noverrides: {train: {order: mixed, r: 3}}\n", "method: 1\nname: pad\noverrides: {train: {r: 3, order: mixed}}\n"),
-        ("mode: open\ncategories: [{where: a, id: b}]\ntaxonomy: 1\n", "taxonomy: 1\nmode: open\ncategories: [{id: b, where: a}]\n"),
-        ("rows: 1\nparams: {z: {default: 1, type: integer}, a: {}}\noperator: 1\n", "operator: 1\nparams: {z: {type: integer, default: 1}, a: {}}\nrows: 1\n"),
-        ("judge: {verdict: decides, rows_per_call: 1}\nname: a\npack: 1\n", "pack: 1\nname: a\njudge: {rows_per_call: 1, verdict: decides}\n"),
+        (
+            "name: pad\nmethod: 1\noverrides: {train: {order: mixed, r: 3}}\n",
+            "method: 1\nname: pad\noverrides: {train: {r: 3, order: mixed}}\n",
+        ),
+        (
+            "mode: open\ncategories: [{where: a, id: b}]\ntaxonomy: 1\n",
+            "taxonomy: 1\nmode: open\ncategories: [{id: b, where: a}]\n",
+        ),
+        (
+            "rows: 1\nparams: {z: {default: 1, type: integer}, a: {}}\noperator: 1\n",
+            "operator: 1\nparams: {z: {default: 1, type: integer}, a: {}}\nrows: 1\n",
+        ),
+        (
+            "judge: {verdict: decides, rows_per_call: 1}\nname: a\npack: 1\n",
+            "pack: 1\nname: a\njudge: {rows_per_call: 1, verdict: decides}\n",
+        ),
     ],
-)  # fmt: skip
+)
 def test_other_files(before: str, after: str) -> None:
     check(before, after)
 

@@ -1,4 +1,4 @@
-"""`pada migrate`: files of an older format become those of the newest, with their comments, by steps of small changes."""
+"""`pada migrate`: files of an older format become those of the newest, comments kept, by small changes."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def test_what_the_table_says_to_write_exists_and_what_it_replaces_does_not(kind:
         (("train", "rounds"), ["r"], "it stands inside `train:`; write it under `loop:`"),
         (("task", "metrics"), ["kind"], "it stands inside `task:`; write it at the top"),
         (("base_url",), [], "it stands at the top; write it under `models.teacher:` or under `benchmark.endpoint:`"),
-        (("data", "train", "delimiter"), ["path"], "it stands inside `data.train:`; write it under `data.train.format:`"),
+        (("data", "train", "sheet"), ["path"], "it stands inside `data.train:`; write it under `data.train.format:`"),
         # A slip.
         (("train", "epoch"), ["epochs", "r"], "did you mean 'epochs'?"),
         (("augment", "operators", 0, "shares"), ["share"], "did you mean 'share'?"),

@@ -51,7 +51,8 @@ class Format(Spec):
     encoding: str | None = None
     """Encoding of a text file, as Python names it: `cp1252`, `utf-16`, `shift_jis`."""
     decimal: Literal[".", ","] = "."
-    """What stands before the decimals of a number. With `,`, a CSV field that is a number and nothing else (`1.234,5`) is read as `1234.5`."""
+    """What stands before the decimals of a number. With `,`, a CSV field that is a number and nothing else (`1.234,5`)
+    is read as `1234.5`."""
     sheet: str | Count | None = None
     """Sheet of an Excel file: its name, or its number from 1; the first when left out."""
     header: bool | Count = True
@@ -108,8 +109,9 @@ class Source(Spec):
     )
 
     path: str | None = None
-    """The rows' file or files: JSONL, JSON, CSV, TSV, Parquet or Excel's XLSX (the ending may be left out; `.gz` and `.zst` are read), a pattern
-    such as `data/*.jsonl`, a folder of `save_to_disk`, or `hf://owner/name@revision/config/split`."""
+    """The rows' file or files: JSONL, JSON, CSV, TSV, Parquet or Excel's XLSX (the ending may be left out; `.gz` and
+    `.zst` are read), a pattern such as `data/*.jsonl`, a folder of `save_to_disk`, or
+    `hf://owner/name@revision/config/split`."""
     format: Format = Format()
     """How the files of `path` are written."""
     streaming: bool = False
@@ -164,7 +166,8 @@ class Data(Spec):
     pool: Source | None = None
     """Further rows, labelled or not, from which `augment.mine` takes; it may be larger than memory."""
     on_bad_row: Literal["stop", "drop"] = "stop"
-    """What becomes of rows that cannot be used. stop: a bad row is an error; drop: it is left out, and recorded with its file, line and fault."""
+    """What becomes of rows that cannot be used. stop: a bad row is an error; drop: it is left out, and recorded with
+    its file, line and fault."""
 
     def of(self, split: str) -> Source:
         """Return where the rows of train, validation or test come from."""

@@ -25,7 +25,7 @@ class Stop(Spec):
 
 
 class Loop(Spec):
-    """How the loop runs, and for how many rounds: round 0 is the plain fine-tune, or the student as it came; then `rounds` augmented ones."""
+    """How the loop runs: round 0 is the plain fine-tune, or the student as it came; then `rounds` augmented ones."""
 
     method: Name = "pada"
     """How the loop runs (`pada list methods`): `pada`, `vanilla`, or a file `methods/NAME.yaml` beside the recipe."""

@@ -19,7 +19,8 @@ class ModelSpec(BaseModel):
     backend: str
     """What runs the model, or speaks to its server (`pada list backends`)."""
     model: str
-    """Which model: `embedded/…`, a local folder, or a Hugging Face name; a GGUF file for llamacpp; a server's own name for it."""
+    """Which model: `embedded/…`, a local folder, or a Hugging Face name; a GGUF file for llamacpp; a server's own name
+    for it."""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -40,7 +41,8 @@ class WriterSpec(ModelSpec):
     pack: Name | None = None
     """Prompts and schemas for models of one size (`pada list packs`); by `size` when left out."""
     size: Size | None = None
-    """Number of parameters, such as `8B`, all experts counted; they decide the pack: small under 3B, standard under 100B."""
+    """Number of parameters, such as `8B`, all experts counted; they decide the pack: small under 3B, standard under
+    100B."""
     thinking_tokens: int | None = Field(default=None, ge=0, le=200_000)
     """Tokens that a reply may spend on thinking, on top of what its schema needs; the pack's when left out."""
 

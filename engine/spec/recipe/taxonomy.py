@@ -38,10 +38,10 @@ class Taxonomy(Spec):
     file: str | None = None
     """A taxonomy of its own, which several recipes may share; relative to the recipe."""
     mode: Sorting | None = None
-    """Whether failures may fall under other categories than these. closed: each failure is of one of `categories`. hybrid: of one, or `other` with a name that the teacher proposes.
-    open: all names are the teacher's, and only categories with a `where` are used. Left out: as the file says; else
-    hybrid where there are categories, and open where there are none.
-    """
+    """Whether failures may fall under other categories than these. closed: each failure is of one of `categories`.
+    hybrid: of one, or `other` with a name that the teacher proposes. open: all names are the teacher's, and only
+    categories with a `where` are used. Left out: as the file says; else hybrid where there are categories, and open
+    where there are none. """
     categories: list[Category] = Field(default_factory=list)
     """The categories themselves; with `file` they stand there."""
 

@@ -36,7 +36,8 @@ class Train(Spec):
     of right and wrong answers."""
     preference: Preference = Preference()
     method: Literal["lora", "full", "none"] = "lora"
-    """How weights are changed. none: the student is measured as it is, and rows are made for a fine-tune that happens elsewhere."""
+    """How weights are changed. none: the student is measured as it is, and rows are made for a fine-tune that happens
+    elsewhere."""
     prompt: str | None = None
     """Prompt file of training alone; the task's prompt when left out, so that both are the same."""
     r: int = Field(default=16, ge=1, le=1024)

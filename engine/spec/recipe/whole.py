@@ -33,7 +33,8 @@ class Recipe(Spec):
     name: Name
     """The recipe's name in the store, in reports and on the command line: small letters, digits, `-` and `_`."""
     version: str = ""
-    """Version of the recipe itself, such as 1.4.0, as its author counts: shown where patterns of runs of several versions are compared."""
+    """Version of the recipe itself, such as 1.4.0, as its author counts: shown where patterns of runs of several
+    versions are compared."""
     description: str = ""
     """What it is for, in a sentence; reports and model cards show it."""
     vars: dict[str, str] = Field(default_factory=dict)

@@ -157,7 +157,7 @@ def _is_a_default(value: Any, whole: Schema) -> bool:
 
 
 def _in_docstring(values: Sequence[str], description: str) -> dict[str, str]:
-    """Return the meanings in a text such as `stop: a bad row is an error; drop: it is left out.`"""
+    """Return the meanings in a text such as `stop: a bad row is an error; drop: it is left out.`."""
     names = "|".join(re.escape(value) for value in sorted(values, key=len, reverse=True))
     head = re.compile(rf"(?<![\w`'])((?:`?(?:{names})`?,\s+)*`?(?:{names})`?):\s+")
     found: dict[str, str] = {}
