@@ -302,7 +302,10 @@ class _Reader:
         if line < 0:
             return False
         before = self.text[self.text.rfind("\n", 0, line) + 1 : line]
-        return not before.strip() and not any(start < line < end for start, end in self.kept)
+        if before.strip():
+            return False
+        number = bisect_right(self.kept, (line, 0)) - 1
+        return number < 0 or line >= self.kept[number][1]
 
 
 class _Brackets:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +17,9 @@ from engine.spec.yaml import parse
 WIDTH = 120
 """Characters of a line up to which brackets are kept together."""
 _STEP = 2
+_WORDS = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?: [A-Za-z0-9_]+)*")
+"""Texts that are plain without a look, but for the words below: most are such."""
+_READ_OTHERWISE = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 
 def written(tree: Tree) -> str:
@@ -184,6 +188,8 @@ def _is_plain(value: str, flow: bool) -> bool:
     # `${…}` needs its quotes in brackets: it keeps them everywhere, so that it looks the same.
     if not value or not value.isprintable() or value != value.strip() or "${" in value:
         return False
+    if _WORDS.fullmatch(value) and value.lower() not in _READ_OTHERWISE:
+        return True
     line = f"k: [{value}]\n" if flow else f"k: {value}\n"
     wanted = {"k": [value] if flow else value}
     try:
