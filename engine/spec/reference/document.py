@@ -29,8 +29,8 @@ Every key that a recipe can have: what it means, what may stand there, what hold
 [README](../README.md#the-recipe-it-ran) shows a whole recipe, `recipes/` holds those that come with the engine, and
 `pada validate RECIPE` names every mistake with its place, and `pada explain KEY` says what stands here. `${name}` in any
 value stands for `vars.name`. An editor that is told of `schemas/recipe.schema.json` (`pada schema` prints it) completes
-keys as you type ([authoring-help.md](authoring-help.md#editors)). Where no largest whole
-number is said, it is 2147483647, the largest that the store takes.
+keys as you type ([authoring-help.md](authoring-help.md#editors)). Where no largest whole number is said, it is
+2147483647, the largest that the store takes.
 """
 
 
