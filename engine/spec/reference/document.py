@@ -27,7 +27,7 @@ _OPENING = """\
 
 Every key that a recipe can have: what it means, what may stand there, what holds when it is left out, and an example.
 [README](../README.md#the-recipe-it-ran) shows a whole recipe, `recipes/` holds those that come with the engine, and
-`pada validate RECIPE` names every mistake with its place, and `pada explain KEY` says what stands here. `${name}` in any
+`pada validate RECIPE` names every mistake with its place. `pada explain KEY` says what stands here. `${name}` in any
 value stands for `vars.name`. An editor that is told of `schemas/recipe.schema.json` (`pada schema` prints it) completes
 keys as you type ([authoring-help.md](authoring-help.md#editors)). Where no largest whole number is said, it is
 2147483647, the largest that the store takes.
