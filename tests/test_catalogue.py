@@ -80,7 +80,7 @@ def test_a_task_kind_has_a_prompt_and_refuses_what_is_no_row(kind: TaskKind) -> 
     assert set(kind.column_params) <= kind.params.model_fields.keys()
 
 
-OF_PEOPLE = {"recipe.schema.json", "method.schema.json"}
+OF_PEOPLE = {"recipe.schema.json", "method.schema.json", "pack.schema.json"}
 """Schemas of what people write, which may be of any length."""
 
 

@@ -104,7 +104,7 @@ def test_keys_are_in_the_order_of_the_documentation_and_own_names_stay() -> None
         ),
         (
             "rows: 1\nparams: {z: {default: 1, type: integer}, a: {}}\noperator: 1\n",
-            "operator: 1\nparams: {z: {default: 1, type: integer}, a: {}}\nrows: 1\n",
+            "operator: 1\nparams: {z: {type: integer, default: 1}, a: {}}\nrows: 1\n",
         ),
         (
             "judge: {verdict: decides, rows_per_call: 1}\nname: a\npack: 1\n",

@@ -13,6 +13,7 @@ NONE = "opens no file"
 
 OPENINGS = {
     "adoption.py::_extended": "gate: spec.taxonomies passed the file; else the recipe itself",
+    "authoring/files.py::_read": "named by the user on the command line, or in a folder that is; no links there",
     "backends/batch.py::_write": STATE,
     "backends/files/requests.py::_entries": STATE,
     "backends/files/results.py::read_results": NAMED,
@@ -100,6 +101,10 @@ OPENINGS = {
     "spec/named_files.py::read_document": "gate: spec.method and spec.pack, as they find it",
     "spec/prompts.py::parse_prompt": "gate: there, or operators.finding",
     "spec/reference/document.py::page": OWN,
+    "spec/reference/keys.py::schema_of": OWN,
+    "spec/reference/texts.py::_meanings": OWN,
+    "spec/reference/texts.py::examples": OWN,
+    "spec/reference/unknown.py::renamed": OWN,
     "spec/reply_schemas.py::_read": "gate: there",
     "spec/yaml.py::read_text": "gate: those who call it, each named here",
     "spec/taxonomies.py::_from_file": "gate: there",
