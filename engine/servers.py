@@ -31,7 +31,7 @@ class KeyName(BaseModel):
     )
 
     env: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-    """Name of the environment variable that holds it."""
+    """Name of the environment variable that holds the key."""
 
 
 def check_url(url: str) -> str:

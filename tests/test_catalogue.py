@@ -80,7 +80,7 @@ def test_a_task_kind_has_a_prompt_and_refuses_what_is_no_row(kind: TaskKind) -> 
     assert set(kind.column_params) <= kind.params.model_fields.keys()
 
 
-OF_PEOPLE = {"recipe.schema.json", "method.schema.json"}
+OF_PEOPLE = {"recipe.schema.json", "method.schema.json", "pack.schema.json"}
 """Schemas of what people write, which may be of any length."""
 
 
@@ -91,7 +91,7 @@ OF_PEOPLE = {"recipe.schema.json", "method.schema.json"}
 )
 def test_reply_schemas_are_bounded_and_have_a_token_limit(schema: Path) -> None:
     name = schema.name.removesuffix(".schema.json")
-    if name in {"recipe", "operator", "method", "taxonomy", "project", "rows"}:
+    if name in {"recipe", "operator", "method", "taxonomy", "pack", "project", "rows"}:
         # Not of replies; that of rows is made whole by an operator.
         assert json.loads(schema.read_text("utf-8"))["$schema"]
         return

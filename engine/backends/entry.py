@@ -63,7 +63,7 @@ class Rates(Protocol):
 
     @property
     def prompt(self) -> float:
-        """For prompt tokens."""
+        """Price of a million prompt tokens."""
         ...
 
     @property

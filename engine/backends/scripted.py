@@ -69,7 +69,7 @@ class ScriptedSettings(Settings):
     fail_every: Count | None = Field(default=None, ge=1)
     """One request in this many fails, drawn by its id: a repeated attempt has another id."""
     fail_with: FaultKind = "invalid_json"
-    """How it fails."""
+    """In which way a request of `fail_every` fails."""
     delay_ms: float = Field(default=0.0, ge=0, le=60_000)
     """Milliseconds that each request takes."""
 

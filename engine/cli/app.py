@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from engine.bounds import LARGEST
+from engine.cli.authoring.explain import explain
 from engine.cli.authoring.init import init
+from engine.cli.authoring.rewriting import fmt, migrate
 from engine.cli.calls import calls_app
 from engine.cli.export import export_app
 from engine.cli.options import (
@@ -41,7 +43,7 @@ app = typer.Typer(
 LISTS = (
     "tasks", "metrics", "operators", "row-functions", "clusterers", "gates", "packs", "backends", "methods", "recipes",
 )  # fmt: skip
-SCHEMAS = ("recipe", "operator", "method", "taxonomy", "project")
+SCHEMAS = ("recipe", "operator", "method", "taxonomy", "pack", "project")
 models_app = typer.Typer(help="The embedded models.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 batch_app = typer.Typer(
@@ -53,6 +55,8 @@ app.add_typer(patterns_app, name="patterns")
 app.add_typer(export_app, name="export")
 show_app = typer.Typer(help="What a run would send.", no_args_is_help=True)
 app.add_typer(show_app, name="show")
+for _command in (explain, fmt, migrate):
+    app.command()(_command)
 try_app = typer.Typer(help="What the recipe's teacher would write.", no_args_is_help=True)
 app.add_typer(try_app, name="try")
 
@@ -327,12 +331,12 @@ def schema(
     what: Annotated[
         str,
         typer.Argument(
-            help="recipe, operator, method, taxonomy or project (pada.yaml).",
+            help="recipe, operator, method, taxonomy, pack or project (pada.yaml).",
             autocompletion=lambda: SCHEMAS,
         ),
     ] = "recipe",
 ) -> None:
-    """Print the JSON Schema of recipes, of an operator's `operator.yaml`, of methods, taxonomies or `pada.yaml`."""
+    """Print the JSON Schema of a kind of file: recipes, `operator.yaml`, methods, taxonomies, packs, `pada.yaml`."""
     from engine.cli.recipes import show_schema
 
     show_schema(what)

@@ -216,10 +216,11 @@ def _place(file: Path, base: Path | None) -> str:
 
 
 def show_schema(what: str) -> None:
-    """Print the JSON Schema of recipes, operators, methods, taxonomies or `pada.yaml`."""
+    """Print the JSON Schema of a kind of file."""
     from engine.plan.schema import (
         method_schema,
         operator_schema,
+        pack_schema,
         project_schema,
         recipe_schema,
         schema_text,
@@ -229,6 +230,7 @@ def show_schema(what: str) -> None:
     schemas = {
         "recipe": recipe_schema,
         "operator": operator_schema,
+        "pack": pack_schema,
         "method": method_schema,
         "taxonomy": taxonomy_schema,
         "project": project_schema,

@@ -25,7 +25,7 @@ class KeyUse(NamedTuple):
     """A key that goes to a server."""
 
     variable: str
-    """Name of the environment variable that holds it."""
+    """Name of the environment variable that holds the key."""
     address: str
     """Of the server, in the one form that `engine.servers.key_use` writes."""
 

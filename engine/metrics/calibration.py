@@ -24,7 +24,7 @@ class Params(MetricParams):
     """How confidences are grouped."""
 
     bins: int = Field(default=15, ge=1, le=100)
-    """Bins of equal width; 15 as in the paper."""
+    """How many bins of equal width confidences are grouped into; 15 as in the paper."""
 
 
 def distance(answered: Answered, params: Params) -> float | None:

@@ -17,9 +17,9 @@ class Params(MetricParams):
     """How far from the right number an answer may be; the wider of the two holds."""
 
     tolerance: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    """In the number's own unit."""
+    """How far off an answer may be, in the number's own unit."""
     relative: float = Field(default=0.0, ge=0, le=1, allow_inf_nan=False)
-    """As a share of the right number."""
+    """How far off an answer may be, as a share of the right number."""
 
 
 def numeric_match(answered: Answered, params: Params) -> float | None:

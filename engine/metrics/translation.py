@@ -21,7 +21,8 @@ class BleuParams(MetricParams):
     """How sentences are cut into words."""
 
     tokenize: Literal["13a", "intl", "zh", "char", "none"] = "13a"
-    """13a: the field's default; intl: any script; zh: Chinese by character; char; none: by white space."""
+    """How sentences are cut into words. 13a: the field's default; intl: any script; zh: Chinese by character; char;
+    none: by white space."""
     lowercase: bool = False
     """Whether capitals make no difference."""
 
@@ -30,7 +31,7 @@ class ChrfParams(MetricParams):
     """Which n-grams count."""
 
     word_order: Literal[0, 2] = 0
-    """2 is chrF++: words and word pairs count too."""
+    """Most words in a row that count beside characters; 2 is chrF++."""
     lowercase: bool = False
     """Whether capitals make no difference."""
 

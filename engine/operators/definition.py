@@ -24,6 +24,7 @@ class Parameter(Spec):
     """A parameter that a recipe may set under `params`."""
 
     type: Literal["integer", "number", "boolean", "text", "choice", "texts"]
+    """What may be written for it."""
     default: bool | Whole | float | str | list[str]
     """What holds where a recipe says nothing."""
     description: str = Field(min_length=1)
@@ -42,7 +43,8 @@ class Examples(Spec):
     """Training rows that the prompt shows as `examples`: the engine ranks them for each call."""
 
     of: Literal["target", "other", "any"]
-    """target: rows with the targets of the rows to write; other: rows with another than the seed row's; any: all.
+    """Which rows are shown. target: rows with the targets of the rows to write; other: rows with another than the seed
+    row's; any: all.
 
     Where targets are no labels, all. The seed row is never among them.
     """
@@ -66,9 +68,9 @@ class Checks(Spec):
     swapped: bool = False
     """Whether a number or a name of the seed row must be gone, where it has one."""
     numbers: Literal["free", "kept"] = "free"
-    """kept: the row has no number, in digits, that its seed row has not."""
+    """What numbers a row may have. kept: the row has no number, in digits, that its seed row has not."""
     answer: Literal["free", "kept"] = "free"
-    """kept: the row's target comes to the same answer as the seed row's, and is longer."""
+    """What answer a row may have. kept: the row's target comes to the same answer as the seed row's, and is longer."""
 
 
 class Votes(Spec):
@@ -95,7 +97,7 @@ class Definition(Spec):
     """An operator: how new training rows are made from one training row."""
 
     operator: Literal[1]
-    """Format version."""
+    """Format version of this file: 1."""
     name: Name
     """The name that recipes use; also that of the folder."""
     version: Count = Field(ge=1)
@@ -113,13 +115,14 @@ class Definition(Spec):
     tasks: Literal["any", "labelled", "unlabelled"] | list[str] = Field(default="any")
     """Task kinds that it serves: all, those with labels, those without, or some by name (`pada list tasks`)."""
     label: Label
-    """keep: rows carry the target of their seed row; change: a row of one label becomes one of another; given: new rows
-    for a target that the plan gives, or, where targets are no labels, each with a target of its own; written: each row
-    brings its own target in any case."""
+    """Where the target of a row comes from. keep: rows carry the target of their seed row; change: a row of one label
+    becomes one of another; given: new rows for a target that the plan gives, or, where targets are no labels, each with
+    a target of its own; written: each row brings its own target in any case."""
     seeded: bool = False
     """Whether rows of `given` or `written`, too, are made from training rows, as those of `keep` and `change` are."""
     writes: Literal["row", "target"] = "row"
-    """target: rows have the inputs of their seed rows, and the reply brings a target alone; they replace these.
+    """What a reply brings. target: rows have the inputs of their seed rows, and the reply brings a target alone; they
+    replace these.
 
     A training row is replaced once in a run: by the first accepted row that comes to it, whichever operator wrote it.
     """

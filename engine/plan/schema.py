@@ -1,4 +1,4 @@
-"""The JSON Schemas of recipes, operators, methods and taxonomies for editors, from the typed models and the registries.
+"""The JSON Schemas of recipes and their other files for editors, from the typed models and the registries.
 
 That of recipes is loose where a recipe may hold `${name}`: that is replaced before types are checked, and for operators
 that lie beside the recipe.
@@ -20,8 +20,10 @@ from engine.operators import find_operators
 from engine.operators.definition import Definition
 from engine.plan.packs import WRITERS
 from engine.spec.extending.schema import for_extending
-from engine.spec.method import Method
+from engine.spec.method import Method, find_methods, read_method
+from engine.spec.pack import Pack, find_packs, read_pack
 from engine.spec.recipe import Recipe, Task, TaxonomyFile
+from engine.spec.reference.texts import with_texts
 from engine.spec.repository import ProjectFile
 from engine.stages.analyse.clusterers import CLUSTERERS
 from engine.tasks import TASKS
@@ -31,13 +33,19 @@ OPERATOR_SCHEMA_FILE = "operator.schema.json"
 METHOD_SCHEMA_FILE = "method.schema.json"
 TAXONOMY_SCHEMA_FILE = "taxonomy.schema.json"
 PROJECT_SCHEMA_FILE = "project.schema.json"
+PACK_SCHEMA_FILE = "pack.schema.json"
 _SPECS = {"student": "StudentSpec", **dict.fromkeys(WRITERS, "WriterSpec")}
 """Role -> what a recipe may say of its model besides the backend's settings."""
 _ID = "https://json-schema.org/draft/2020-12/schema"
 
 
 class _Plain(GenerateJsonSchema):
-    """Without a title on every field: titles repeat the keys."""
+    """Without the titles that pydantic makes of names, and with the defaults that it makes anew each time."""
+
+    def get_default_value(self, schema: Any) -> Any:
+        if "default_factory" in schema and not schema.get("default_factory_takes_data"):
+            return schema["default_factory"]()
+        return super().get_default_value(schema)
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
@@ -59,7 +67,15 @@ def recipe_schema() -> dict[str, Any]:
         parts[reference] = _model(role, parts)
     for spec in {"ModelSpec", *_SPECS.values()}:
         del parts[spec]
-    return {"$schema": _ID, "title": "PaDA Engine recipe", **for_extending(_without_titles(schema))}
+    methods = {name: read_method(file).description for name, file in find_methods().items()}
+    packs = {name: read_pack(file).description for name, file in find_packs().items()}
+    _suggest(parts["Loop"]["properties"]["method"], methods)
+    for model in (parts[f"{role.capitalize()}Model"] for role in WRITERS):
+        for branch in model["anyOf"]:
+            _suggest(branch["properties"]["pack"], packs)
+    names = {"loop.method": methods, "models.pack": packs}
+    names["metrics"] = {name: metric.description for name, metric in METRICS.items()}
+    return for_extending(_whole("recipe", schema, names))
 
 
 def operator_schema() -> dict[str, Any]:
@@ -68,19 +84,33 @@ def operator_schema() -> dict[str, Any]:
     for branch in schema["properties"]["tasks"]["anyOf"]:
         if branch.get("type") == "array":
             branch["items"] = {"enum": sorted(TASKS)}
-    return {"$schema": _ID, "title": "PaDA Engine operator", **_without_titles(schema)}
+    return _whole(
+        "operator", schema, {"operator:tasks": {name: _about(TASKS[name]) for name in TASKS}}
+    )
 
 
 def method_schema() -> dict[str, Any]:
     """Return the JSON Schema of a method file."""
     schema = Method.model_json_schema(schema_generator=_Plain)
-    return {"$schema": _ID, "title": "PaDA Engine method", **_without_titles(schema)}
+    return _whole("method", schema)
 
 
 def taxonomy_schema() -> dict[str, Any]:
     """Return the JSON Schema of a taxonomy file."""
     schema = TaxonomyFile.model_json_schema(schema_generator=_Plain)
-    return {"$schema": _ID, "title": "PaDA Engine taxonomy", **_without_titles(schema)}
+    return _whole("taxonomy", schema)
+
+
+def pack_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a `pack.yaml`."""
+    return _whole("pack", Pack.model_json_schema(schema_generator=_Plain))
+
+
+def _whole(
+    kind: str, schema: dict[str, Any], names: Mapping[str, Mapping[str, str]] | None = None
+) -> dict[str, Any]:
+    whole = {"$schema": _ID, "title": f"PaDA Engine {kind}", **_without_titles(schema)}
+    return with_texts(whole, kind, names)
 
 
 def project_schema() -> dict[str, Any]:
@@ -97,18 +127,20 @@ def project_schema() -> dict[str, Any]:
         roles[role] = {"title": said["title"], "$ref": f"#/$defs/{reference}"}
     for spec in {"ModelSpec", *_SPECS.values()}:
         del parts[spec]
-    schema["$defs"] = {
-        name: {key: value for key, value in part.items() if key != "title"}
-        if part in (package, parts["ProjectModels"])
-        else _without_titles(part)
-        for name, part in parts.items()
-    }
-    return {"$schema": _ID, **schema, "title": "PaDA Engine project"}
+    return _whole("project", schema)
 
 
 def schema_text(schema: Mapping[str, Any]) -> str:
     """Return a schema as it stands in `schemas/`: equal schemas, equal bytes."""
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _suggest(part: dict[str, Any], names: Mapping[str, str]) -> None:
+    """Have editors offer names that come with the engine, where a name of the recipe's own may stand as well."""
+    if any("enum" in option for option in part.get("anyOf", ())):
+        return
+    free = part.pop("anyOf", None) or [{key: part.pop(key) for key in ("pattern", "type")}]
+    part["anyOf"] = [{"enum": sorted(names), "type": "string"}, *free]
 
 
 def _name_metrics(metrics: dict[str, Any]) -> None:
@@ -154,9 +186,9 @@ def _tasks(parts: dict[str, Any]) -> dict[str, Any]:
     for name in sorted(TASKS):
         kind = TASKS[name]
         branch = deepcopy(loose)
-        about = (type(kind).__doc__ or "").split("\n")[0]
+        about = _about(kind)
         branch["properties"]["kind"] = {"const": name, "description": about}
-        branch["properties"]["params"] = _part(kind.params, parts)
+        branch["properties"]["params"] = _own_first(kind.params, parts)
         default = Task.model_fields["kind"].default
         if name != default:
             needed = ["params"] if branch["properties"]["params"].get("required") else []
@@ -165,6 +197,10 @@ def _tasks(parts: dict[str, Any]) -> dict[str, Any]:
             del branch["properties"]["labels"]
         branches.append(branch)
     return {"description": loose["description"], "anyOf": branches}
+
+
+def _about(kind: object) -> str:
+    return (type(kind).__doc__ or "").split("\n")[0]
 
 
 def _operators(parts: dict[str, Any]) -> dict[str, Any]:
@@ -185,6 +221,7 @@ def _operators(parts: dict[str, Any]) -> dict[str, Any]:
         "type": "string",
         "not": {"enum": sorted(operators)},
         "description": "Name of the operator and of its folder.",
+        "examples": ["shorten"],
     }
     return {"description": loose["description"], "anyOf": [*branches, own]}
 
@@ -195,7 +232,7 @@ def _clusterers(parts: dict[str, Any]) -> dict[str, Any]:
     algorithm = loose["properties"]["algorithm"]
     branches = []
     for name in sorted(CLUSTERERS):
-        settings = _part(CLUSTERERS[name].settings, parts)
+        settings = _own_first(CLUSTERERS[name].settings, parts)
         about = {**algorithm, "const": name, "description": CLUSTERERS[name].description}
         known = {"algorithm": about, **settings.get("properties", {})}
         # What a branch is without a name: the default.
@@ -235,6 +272,8 @@ def _model(role: str, parts: dict[str, Any]) -> dict[str, Any]:
             {
                 "type": "object",
                 "description": settings.get("description", ""),
+                # What an editor shows of the key: what the model does, and then who computes it.
+                "markdownDescription": f"{loose['description']}\n\n{settings.get('description', '')}",
                 "properties": properties,
                 "required": ["backend", "model", *settings.get("required", [])],
                 "additionalProperties": False,
@@ -250,6 +289,16 @@ def _part(model: type[BaseModel], parts: dict[str, Any]) -> dict[str, Any]:
     schema = model.model_json_schema(schema_generator=_Plain, ref_template=template)
     for name, definition in schema.pop("$defs", {}).items():
         parts[f"{prefix}{name}"] = definition
+    return schema
+
+
+def _own_first(model: type[BaseModel], parts: dict[str, Any]) -> dict[str, Any]:
+    """Return a model's schema, its own keys before those that it has in common with others."""
+    schema = _part(model, parts)
+    own = model.__annotations__
+    keys = schema.get("properties", {})
+    if keys:
+        schema["properties"] = dict(sorted(keys.items(), key=lambda item: item[0] not in own))
     return schema
 
 

@@ -15,6 +15,7 @@ from engine.errors import Location, Problem
 from engine.registry import did_you_mean
 from engine.spec.parts import SIZE
 from engine.spec.recipe import Recipe
+from engine.spec.reference.unknown import instead, kind_of
 from engine.spec.yaml import Document, KeyPath
 
 _NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?")
@@ -177,7 +178,7 @@ def _problem(
             for key in names
             if key not in siblings or document.at((*whole[:-1], key), key=True).file != where.file
         ]
-        hint = did_you_mean(str(path[-1]), open_keys) or "remove it"
+        hint = instead(kind_of(document.data), whole, open_keys)
         return Problem(where, message, hint, code="unknown-key")
     message, hint = _explain(kind, detail.get("ctx", {}), detail["input"], detail["msg"])
     gap = "" if message.startswith(":") else " "

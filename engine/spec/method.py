@@ -32,9 +32,13 @@ class MethodOverrides(Spec):
     """Keys of a recipe that a method decides, written as in a recipe: they are laid over what the recipe says."""
 
     augment: dict[str, Any] = Field(default_factory=dict)
+    """Keys of the recipe's `augment`."""
     quality: dict[str, Any] = Field(default_factory=dict)
+    """Keys of the recipe's `quality`."""
     train: dict[str, Any] = Field(default_factory=dict)
+    """Keys of the recipe's `train`."""
     loop: dict[str, Any] = Field(default_factory=dict)
+    """Keys of the recipe's `loop`, but for `method` and `rounds`."""
 
     @field_validator("loop")
     @classmethod
@@ -48,18 +52,20 @@ class Method(NamedSpec):
     """How the loop goes: what rows are written against, what is kept, where fine-tunes start, when it ends."""
 
     method: Literal[1]
-    """Format version."""
+    """Format version of this file: 1."""
     description: str
-    """One sentence."""
+    """What the method does, in one sentence."""
     source: str = ""
     """The paper or page that it comes from."""
     failures: Literal["validation", "train", "none"]
-    """What the student fails at there is what rows are written against; none: nothing is looked at.
+    """Which rows the student is tried on: what it fails at is what rows are written against; none: nothing is looked
+    at.
 
     A recipe's `failures.source` names other failures.
     """
     analysis: Literal["patterns", "none"]
-    """patterns: failures are diagnosed, clustered, named, and a strategy is drafted for each pattern. none: not so."""
+    """What is made of failures. patterns: failures are diagnosed, clustered, named, and a strategy is drafted for each
+    pattern. none: not so."""
     along: Literal["labels", "rows"] = "labels"
     """Without an analysis, what rows are planned along. labels: as many for every label, or along the training rows at
     large where targets are no labels. rows: as many from every training row; with `failures: train` from every one that
@@ -74,7 +80,8 @@ class Method(NamedSpec):
     start: Literal["base"] = "base"
     """Weights that each fine-tune starts from: those of the base model."""
     rounds: Literal["recipe"] | _Rounds = "recipe"
-    """recipe: `loop.rounds`, or fewer by `loop.stop`; a number: so many, whatever the recipe says."""
+    """Rounds after round 0. recipe: `loop.rounds`, or fewer by `loop.stop`; a number: so many, whatever the recipe
+    says."""
     overrides: MethodOverrides = Field(default_factory=MethodOverrides)
     """What it decides of the recipe besides, whatever that says."""
 

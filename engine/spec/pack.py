@@ -24,6 +24,7 @@ class Diagnosing(Spec):
     """How failures are put to the teacher."""
 
     failures_per_call: int = Field(ge=1, le=50)
+    """Most failures that one call asks about."""
     passed: int = Field(ge=0, le=20)
     """Most passed rows, nearest to the failures, that are shown for contrast."""
 
@@ -43,6 +44,7 @@ class Confirming(Spec):
     rows: int = Field(ge=0, le=1000)
     """Most rows per pattern, where the recipe says nothing; 0: no pattern is tested."""
     rows_per_call: int = Field(ge=1, le=100)
+    """Most rows that one call asks about."""
 
 
 class Generating(Spec):
@@ -69,6 +71,7 @@ class Judging(Spec):
     """How candidates are put to the judge."""
 
     rows_per_call: int = Field(ge=1, le=50)
+    """Most candidates that one call asks about."""
     verdict: Literal["decides", "advises"]
     """What the judge does where the recipe leaves it open; it decides only once it is calibrated."""
 
@@ -77,7 +80,7 @@ class Pack(NamedSpec):
     """How to talk to a teacher or a judge of one size."""
 
     pack: Literal[1]
-    """Format version."""
+    """Format version of this file: 1."""
     description: str = Field(min_length=1)
     """For which models it is."""
     diagnose: Diagnosing

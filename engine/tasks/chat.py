@@ -61,7 +61,7 @@ class Params(TaskParams):
     tools: str = "tools"
     """Column with the definitions of a row's tools (as OpenAI or Anthropic have them), where rows have any."""
     max_tokens: int = Field(default=256, ge=1, le=4096)
-    """Longest answer."""
+    """Most tokens of an answer."""
 
 
 class Conversation(NamedTuple):

@@ -22,7 +22,7 @@ class Params(TaskParams):
     context: str
     """Input column in which the answer stands, word for word."""
     max_tokens: int = Field(default=48, ge=1, le=1024)
-    """Longest answer."""
+    """Most tokens of an answer."""
 
 
 class Extraction(TaskKind):

@@ -15,7 +15,7 @@ class Params(TaskParams):
     """Parameters of `generation`."""
 
     max_tokens: int = Field(default=128, ge=1, le=4096)
-    """Longest answer."""
+    """Most tokens of an answer."""
 
 
 class Generation(TaskKind):

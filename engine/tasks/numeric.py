@@ -41,7 +41,7 @@ class Params(TaskParams):
     """Parameters of `numeric`."""
 
     max_tokens: int = Field(default=256, ge=1, le=4096)
-    """Longest reasoning with its answer."""
+    """Most tokens of the reasoning with its answer."""
     decimal: Decimal = "point"
     """What parts the decimals of a number, in targets and in answers: `point` (1,234.5) or `comma` (1.234,5)."""
 

@@ -31,7 +31,7 @@ class Params(TaskParams):
     constrained: bool = False
     """Whether the student can write nothing else."""
     max_tokens: int = Field(default=256, ge=1, le=4096)
-    """Longest answer."""
+    """Most tokens of an answer."""
 
 
 class Structured(TaskKind):

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from jsonschema import Draft202012Validator
 
-from engine.spec.reference import document
-from engine.spec.reference.document import EXAMPLES, PAGE, page
+from engine.plan.schema import (
+    method_schema,
+    operator_schema,
+    pack_schema,
+    recipe_schema,
+    taxonomy_schema,
+)
+from engine.spec.reference import document, texts
+from engine.spec.reference.document import PAGE, page
 from engine.spec.reference.shapes import Schema, Shapes, example_of
 
 SCHEMA = json.loads((PAGE.parents[1] / "schemas" / "recipe.schema.json").read_text("utf-8"))
@@ -24,7 +29,9 @@ def keys(part: Any) -> set[str]:
     if not isinstance(part, dict):
         return set()
     own = set(part["properties"]) if isinstance(part.get("properties"), dict) else set()
-    return own.union(*(keys(each) for name, each in part.items() if name != "default"))
+    return own.union(
+        *(keys(each) for name, each in part.items() if name not in ("default", "examples"))
+    )
 
 
 def test_the_page_is_what_the_schema_says() -> None:
@@ -61,8 +68,22 @@ def test_examples_are_taken_by_the_schema_and_each_is_used(monkeypatch: pytest.M
         for error in Draft202012Validator({**schema, "$defs": SCHEMA["$defs"]}).iter_errors(value)
     }
     assert wrong == {}
-    written = yaml.safe_load(Path(EXAMPLES).read_text("utf-8"))
-    assert written.keys() <= {path for path, _, _ in shown}
+
+
+def test_each_example_that_is_written_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: set[str] = set()
+
+    def watched(shapes: Shapes, path: str, schema: Schema, examples: dict[str, Any]) -> Any:
+        asked.add(path)
+        return example_of(shapes, path, schema, examples)
+
+    monkeypatch.setattr(texts, "example_of", watched)
+    monkeypatch.setattr(document, "example_of", watched)
+    page()
+    for schema in (recipe_schema, operator_schema, method_schema, taxonomy_schema, pack_schema):
+        schema()
+    written = {key for key in texts.examples() if not key.startswith("project:")}
+    assert written - asked == set()
 
 
 def test_a_key_without_an_example_is_named() -> None:

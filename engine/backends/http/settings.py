@@ -20,11 +20,11 @@ class Price(BaseModel):
     )
 
     prompt: float = Field(ge=0)
-    """For prompt tokens."""
+    """Price of a million prompt tokens."""
     completion: float = Field(ge=0)
-    """For completion tokens, hidden reasoning among them."""
+    """Price of a million completion tokens, hidden reasoning among them."""
     cached: float | None = Field(default=None, ge=0)
-    """For prompt tokens that the server had cached; as `prompt` when left out."""
+    """Price of a million prompt tokens that the server had cached; as `prompt` when left out."""
 
     def of(self, usage: Usage) -> float | None:
         """Return what a reply cost, None where its tokens are not known."""
@@ -48,7 +48,7 @@ class ServerSettings(Settings):
     concurrency: int | None = Field(default=None, ge=1, le=4096)
     """Requests in flight at once; found by trying when left out."""
     most: int = Field(default=256, ge=1, le=4096)
-    """The largest number that is tried."""
+    """Most requests in flight that are tried, where `concurrency` is left out."""
     attempts: int = Field(default=5, ge=1, le=100)
     """How often a request is sent that meets faults of the server; waiting after 429 does not count."""
     corrections: int = Field(default=2, ge=0, le=10)

@@ -20,11 +20,14 @@ EXAMPLES: Mapping[str, str] = {
     "compare": "pada compare quickstart --methods vanilla,random,pada --seeds 0,1,2 --rows 120",
     "deps": "pada deps --upgrade support-pack",
     "docs": "pada docs recipes --to site",
+    "explain": "pada explain augment.operators",
     "export": "pada export model quickstart --to my-model",
     "export data": "pada export data quickstart --to my-rows --layout chat",
     "export model": "pada export model quickstart --to my-model --as gguf",
+    "fmt": "pada fmt recipes --diff",
     "init": "pada init tickets.csv --target intent",
     "list": "pada list operators",
+    "migrate": "pada migrate recipes --check",
     "models": "pada models list",
     "models fetch": "pada models fetch embedded/smollm2-135m-instruct",
     "models list": "pada models list --json",
@@ -55,6 +58,8 @@ MISTAKE = "2 a mistake, or something you can put right (the message says how)"
 CODES: Mapping[str, tuple[str, ...]] = {
     "compare": ("0 done", MISTAKE, "75 waiting for results of a request file", "130 interrupted"),
     "init": ("0 done", MISTAKE, "130 interrupted, nothing was written"),
+    "fmt": ("0 done", "1 with --check: a file would change", MISTAKE),
+    "migrate": ("0 done", "1 with --check: a file would change", MISTAKE),
     "preview": ("0 done", MISTAKE, "130 interrupted"),
     "run": ("0 done", MISTAKE, "75 waiting for results of a request file", "130 interrupted"),
     "validate": (

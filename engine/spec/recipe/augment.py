@@ -14,12 +14,14 @@ class OperatorSpec(Spec):
     """One way of making rows (`pada list operators`)."""
 
     name: str
+    """Which operator (`pada list operators`)."""
     params: dict[str, Any] = Field(default_factory=dict)
     """The operator's own parameters."""
     patterns: list[str] | None = None
     """Only for patterns of these taxonomy categories; for all when left out."""
     share: float | None = Field(default=None, gt=0)
-    """Its part of the rows, relative to the others, where a pattern's strategy says nothing; its own when left out."""
+    """Its part of the rows, relative to the other operators, where a pattern's strategy says nothing; what its own file
+    says when left out."""
 
 
 MineBy = Literal["pattern", "uncertain", "diverse"]
@@ -39,9 +41,9 @@ class Mine(Spec):
     sure: float = Field(default=0.6, ge=0, lt=1)
     """Least probability that a label by neighbours is right, as training rows left out of the classifier show it."""
     samples: int = Field(default=3, ge=2, le=20)
-    """Answers of teacher or judge per row."""
+    """How often teacher or judge are asked for each row's answer."""
     agreement: float = Field(default=1.0, gt=0.5, le=1)
-    """Share of these answers that must be the same."""
+    """Least share of these answers that must be the same."""
     rows: Count | None = Field(default=None, ge=1)
     """Most mined rows that are asked for in a round; `rows_per_round` when left out."""
     shortlist: int = Field(default=2000, ge=10, le=50_000)
@@ -71,7 +73,7 @@ class Quota(Spec):
     """How many of a round's new rows may, and how many must be of one label, answer or group."""
 
     by: Literal["label", "answer"] | None = None
-    """label: each label of the task; answer: each target as it is written."""
+    """What rows are counted by. label: each label of the task; answer: each target as it is written."""
     sql: str | None = Field(default=None, min_length=1)
     """Instead of `by`: an expression over a row's columns (inputs, `target`), each value of which is a group."""
     of: list[bool | Whole | float | str] = Field(default_factory=list)

@@ -14,7 +14,7 @@ class Endpoint(Spec):
     """A server that runs already, with an OpenAI-compatible chat endpoint."""
 
     base_url: ServerUrl
-    """Up to where /chat/completions begins: `http://localhost:8000/v1`."""
+    """Address of the server, up to where /chat/completions begins: `http://localhost:8000/v1`."""
     model: str
     """The server's own name for the model."""
     api_key: KeyName | None = None
@@ -25,7 +25,7 @@ class Benchmark(Spec):
     """How fast the student answers when it is served: before training, and after the last round of each seed."""
 
     requests: int = Field(default=20, ge=1, le=100_000)
-    """Requests at each concurrency."""
+    """How many requests are sent at each concurrency."""
     concurrency: list[Annotated[int, Field(ge=1, le=1024)]] = Field(default=[1, 4], min_length=1)
     """Requests under way at once; each is measured by itself."""
     max_tokens: int = Field(default=32, ge=2, le=32_768)
@@ -35,7 +35,7 @@ class Benchmark(Spec):
     server: Literal["auto", "transformers", "vllm"] = "auto"
     """What serves a student that lies on this machine; auto is vLLM where it is installed and there is a GPU."""
     endpoint: Endpoint | None = None
-    """Measured in place of a server that the engine starts, once; a student behind a server needs none."""
+    """A server to measure, once, in place of one that the engine starts; a student behind a server needs none."""
 
     @field_validator("concurrency")
     @classmethod

@@ -15,7 +15,7 @@ class Sample(Spec):
     """Draw rows at random, by a seed of its own, so that the data does not change with the loop's seed."""
 
     n: Count | None = Field(default=None, ge=1)
-    """Rows in all."""
+    """How many rows are drawn: in all, or per value of `per`."""
     per: str | None = None
     """With a column name, `n` rows are drawn for each of its values."""
     seed: Count = Field(default=0, ge=0)
@@ -28,9 +28,9 @@ class SplitFrom(Spec):
     split: Literal["train", "validation", "test"] = "train"
     """The split that gives the rows and keeps the others."""
     share: float | None = Field(default=None, gt=0, lt=1)
-    """Share of its rows."""
+    """Share of the other split's rows that are taken."""
     rows: Count | None = Field(default=None, ge=1)
-    """How many rows, instead of a share."""
+    """How many rows are taken, instead of a share."""
     seed: Count = Field(default=0, ge=0)
     """Seed of the draw, which depends on the rows' inputs and not on their order."""
     group: str | None = None
@@ -47,13 +47,14 @@ class Format(Spec):
     """How a file is written, where that is not what its ending says; what is left out is detected, and said."""
 
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
-    """Between the fields of CSV and TSV: one character, such as `;`."""
+    """What stands between the fields of CSV and TSV: one character, such as `;`."""
     encoding: str | None = None
-    """Of a text file, as Python names it: `cp1252`, `utf-16`, `shift_jis`."""
+    """Encoding of a text file, as Python names it: `cp1252`, `utf-16`, `shift_jis`."""
     decimal: Literal[".", ","] = "."
-    """With `,`, a CSV field that is a number and nothing else (`1.234,5`) is read as `1234.5`."""
+    """What stands before the decimals of a number. With `,`, a CSV field that is a number and nothing else (`1.234,5`)
+    is read as `1234.5`."""
     sheet: str | Count | None = None
-    """Of an Excel file: the sheet's name, or its number from 1; the first when left out."""
+    """Sheet of an Excel file: its name, or its number from 1; the first when left out."""
     header: bool | Count = True
     """Whether the first line names the columns, or the number of the line that does, such as `3` below a title; with
     `false` they are `column0`, `column1`, …"""
@@ -108,8 +109,9 @@ class Source(Spec):
     )
 
     path: str | None = None
-    """JSONL, JSON, CSV, TSV, Parquet or Excel's XLSX (the ending may be left out; `.gz` and `.zst` are read), a pattern
-    such as `data/*.jsonl`, a folder of `save_to_disk`, or `hf://owner/name@revision/config/split`."""
+    """The rows' file or files: JSONL, JSON, CSV, TSV, Parquet or Excel's XLSX (the ending may be left out; `.gz` and
+    `.zst` are read), a pattern such as `data/*.jsonl`, a folder of `save_to_disk`, or
+    `hf://owner/name@revision/config/split`."""
     format: Format = Format()
     """How the files of `path` are written."""
     streaming: bool = False
@@ -164,7 +166,8 @@ class Data(Spec):
     pool: Source | None = None
     """Further rows, labelled or not, from which `augment.mine` takes; it may be larger than memory."""
     on_bad_row: Literal["stop", "drop"] = "stop"
-    """stop: a bad row is an error; drop: it is left out, and recorded with its file, line and fault."""
+    """What becomes of rows that cannot be used. stop: a bad row is an error; drop: it is left out, and recorded with
+    its file, line and fault."""
 
     def of(self, split: str) -> Source:
         """Return where the rows of train, validation or test come from."""

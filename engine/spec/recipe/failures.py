@@ -21,7 +21,7 @@ class Failures(Spec):
     """
 
     source: FailureSource | list[FailureSource] | None = None
-    """validation, train, logged, or a list of them; the method's when left out."""
+    """Which failures rows are written against: one of these or a list of them; the method's when left out."""
     path: str | None = None
     """The log: JSONL, JSON, CSV, TSV, Parquet or XLSX, as in `data`."""
     format: Format = Format()

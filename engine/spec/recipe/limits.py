@@ -14,8 +14,8 @@ class Limits(Spec):
     """
 
     seconds: float = Field(default=10, gt=0, le=3600)
-    """Of computing."""
+    """Seconds of computing that one step may take."""
     memory: float = Field(default=1.5, ge=0.1, le=1000)
-    """Gigabytes, never more than half of what the machine has."""
+    """Gigabytes of memory that one step may take, never more than half of what the machine has."""
     rows: int = Field(default=10_000_000, ge=1, le=1_000_000_000)
-    """That a query gives."""
+    """Most rows that a query may give."""

@@ -17,7 +17,7 @@ class Stop(Spec):
     """When the loop ends early, always measured on validation."""
 
     metric: str = Field(default="", min_length=1)
-    """One of the recipe's metrics; accuracy, or else the first, when left out."""
+    """What a gain is measured by: one of the recipe's metrics; accuracy, or else the first, when left out."""
     min_gain: float | None = None
     """A round must beat the best so far by more than this; by one standard error of the difference when left out."""
     patience: Count = Field(default=1, ge=1)
@@ -25,12 +25,12 @@ class Stop(Spec):
 
 
 class Loop(Spec):
-    """Number of rounds: round 0 is the plain fine-tune, or the student as it came; then `rounds` augmented ones."""
+    """How the loop runs: round 0 is the plain fine-tune, or the student as it came; then `rounds` augmented ones."""
 
     method: Name = "pada"
     """How the loop runs (`pada list methods`): `pada`, `vanilla`, or a file `methods/NAME.yaml` beside the recipe."""
     rounds: int = Field(default=1, ge=0, le=MOST_ROUNDS)
-    """With `train: {method: none}` 0 measures, and 1 makes rows as well."""
+    """Most augmented rounds after round 0. With `train: {method: none}` 0 measures, and 1 makes rows as well."""
     stop: Stop = Stop()
     control: bool = True
     """Fine-tune once more per seed on the original rows alone, with another training seed: what is mended there too
@@ -53,4 +53,4 @@ class Budget(Spec):
     money: float | None = Field(default=None, gt=0)
     """What these calls may cost, in the currency of the models' prices."""
     minutes: float | None = Field(default=None, gt=0)
-    """Of one run."""
+    """Minutes that one run may take."""

@@ -33,7 +33,7 @@ class MetricSpec(Spec):
     name: Name
     """One of the engine's metrics (`pada list metrics`); a name of its own with `sql` or `judge`."""
     params: dict[str, Any] = Field(default_factory=dict)
-    """The metric's own parameters."""
+    """Parameters of the metric."""
     sql: str | None = None
     """Aggregate expression over the columns of the rows, `prediction`, `target` and the per-example scores."""
 
@@ -56,6 +56,6 @@ class Slice(Spec):
     """A way to part the rows, by a SQL expression."""
 
     name: Name
-    """What tables call it."""
+    """Name of the slice in tables and reports."""
     sql: str
     """Expression over the columns of the rows and `target`; each of its values is a part."""

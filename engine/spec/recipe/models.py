@@ -17,9 +17,10 @@ class ModelSpec(BaseModel):
     )
 
     backend: str
-    """Backend (`pada list backends`)."""
+    """What runs the model, or speaks to its server (`pada list backends`)."""
     model: str
-    """`embedded/…`, a local folder, or a Hugging Face name; a GGUF file for llamacpp; a server's own name for it."""
+    """Which model: `embedded/…`, a local folder, or a Hugging Face name; a GGUF file for llamacpp; a server's own name
+    for it."""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -40,18 +41,19 @@ class WriterSpec(ModelSpec):
     pack: Name | None = None
     """Prompts and schemas for models of one size (`pada list packs`); by `size` when left out."""
     size: Size | None = None
-    """Parameters, such as `8B`, all experts counted; they decide the pack: small under 3B, standard under 100B."""
+    """Number of parameters, such as `8B`, all experts counted; they decide the pack: small under 3B, standard under
+    100B."""
     thinking_tokens: int | None = Field(default=None, ge=0, le=200_000)
     """Tokens that a reply may spend on thinking, on top of what its schema needs; the pack's when left out."""
 
 
 class Models(Spec):
-    """The four roles."""
+    """The models, by what they do: student, teacher, judge and embedder."""
 
     student: StudentSpec
     teacher: WriterSpec
     judge: WriterSpec | None = None
-    """The teacher, in calls of its own and only advising, when left out."""
+    """The model that scores generated rows; the teacher, in calls of its own and only advising, when left out."""
     embedder: ModelSpec
 
     def of(self, role: str) -> ModelSpec:

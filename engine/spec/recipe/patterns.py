@@ -20,7 +20,7 @@ class Cluster(BaseModel):
     )
 
     algorithm: str = "kmeans"
-    """Clusterer (`pada list clusterers`)."""
+    """How clusters are found (`pada list clusterers`)."""
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -16,13 +16,14 @@ class Minimum(Spec):
     """The judge's scores below which a candidate is rejected, each 1 to 5; 1 rejects nothing."""
 
     adherence: int = Field(default=1, ge=1, le=5)
-    """Follows the strategy; asked in calls of its own where it is above 1, and not of a row that rewords another."""
+    """How well the row follows the strategy; asked in calls of its own where it is above 1, and not of a row that
+    rewords another."""
     utility: int = Field(default=2, ge=1, le=5)
-    """Useful to train on."""
+    """How useful the row is to train on."""
     relevance: int = Field(default=3, ge=1, le=5)
-    """Belongs to the task and carries its label."""
+    """How surely the row belongs to the task and carries its right label."""
     naturalness: int = Field(default=2, ge=1, le=5)
-    """Reads as real rows do."""
+    """How much the row reads as real rows do."""
 
 
 class Verify(Spec):
@@ -40,7 +41,8 @@ class Calibration(Spec):
     """The judge is shown training rows among the candidates, half of them with a wrong answer, before it decides."""
 
     anchors: int = Field(default=20, ge=5, le=200)
-    """Rows with their own answer, and as many with a wrong one; fewer where there are not enough training rows."""
+    """Training rows shown with their own answer, and as many with a wrong one; fewer where there are not enough
+    training rows."""
     balanced_accuracy: float = Field(default=0.7, ge=0.5, lt=1)
     """The judge decides where the lower end of its 95 % interval exceeds this; else it advises."""
 
@@ -51,7 +53,7 @@ class Similarity(Spec):
     low_quantile: float = Field(default=0.002, ge=0, le=1)
     """Quantile of their cosine similarities below which a row is too far from its seed row."""
     high_quantile: float = Field(default=0.99, ge=0, le=1)
-    """Quantile above which it is too near."""
+    """Quantile of their cosine similarities above which a row is too near to its seed row."""
 
     @model_validator(mode="after")
     def _low_below_high(self) -> Similarity:
@@ -80,7 +82,8 @@ class PassRateLimits(Spec):
     """The student answers each candidate several times: how often it is right decides whether the row is kept."""
 
     samples: int = Field(default=4, ge=1, le=64)
-    """Answers per row. None are drawn where the student's likelihoods say how often it would be right."""
+    """Answers of the student per row. None are drawn where the student's likelihoods say how often it would be
+    right."""
     keep: list[float] = Field(default=[0.0, 0.75], min_length=2, max_length=2)
     """Least and largest share of right answers of a row that is kept: one that is always answered right teaches
     nothing, one that never is may be wrong."""
@@ -111,7 +114,8 @@ class Quality(Spec):
     """What a candidate must pass."""
 
     judge: JudgeMode | None = None
-    """decides: wrong labels and scores below `minimum` reject, once it is calibrated; advises: they are recorded.
+    """What the judge's verdicts do. decides: wrong labels and scores below `minimum` reject, once it is calibrated;
+    advises: they are recorded.
 
     Left out: as the judge's pack says, but it only advises where it is the teacher.
     """
@@ -123,7 +127,8 @@ class Quality(Spec):
     attempts: int | None = Field(default=None, ge=1, le=10)
     """Rounds of generation, each of which makes up for the rows rejected before; the teacher's pack's when left out."""
     gates: dict[str, GateMode] = Field(default_factory=dict)
-    """Gate (`pada list gates`) -> reject, advise or off; where the teacher's pack has it otherwise."""
+    """What each gate (`pada list gates`) does with a row in which it finds fault, where it is to be otherwise than in
+    the teacher's pack."""
     similarity: Similarity = Similarity()
     neighbours: Neighbours = Neighbours()
     near_duplicate: NearDuplicate = NearDuplicate()

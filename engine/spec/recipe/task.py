@@ -16,7 +16,7 @@ class Shots(Spec):
     """Few-shot examples, drawn from the training rows, targets in turn."""
 
     n: int = Field(ge=1, le=64)
-    """How many."""
+    """How many training rows are shown."""
     seed: Count = Field(default=0, ge=0)
     """Seed of the draw, so that they do not change with the loop's seed."""
     train: bool = True
@@ -27,15 +27,15 @@ class Task(Spec):
     """What the student does."""
 
     kind: str = "classification"
-    """Task kind (`pada list tasks`)."""
+    """What kind of task it is (`pada list tasks`)."""
     input: list[str] = Field(min_length=1)
-    """Columns the student sees."""
+    """Columns of a row that the student sees."""
     target: str
     """Column with the right answer."""
     prompt: str | None = None
-    """Prompt file; the task kind has a default."""
+    """Prompt file of the task, relative to the recipe; the task kind has a default."""
     params: dict[str, Any] = Field(default_factory=dict)
-    """The kind's own parameters."""
+    """Parameters of the task kind."""
     shots: Shots | None = None
     """Training rows that are shown, answered, before each row: the same in training and in evaluation."""
     labels: list[str] | dict[str, str] | None = Field(default=None, min_length=2)

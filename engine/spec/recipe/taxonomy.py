@@ -15,7 +15,7 @@ class Category(Spec):
     """One category of a taxonomy."""
 
     id: Name
-    """Its name: small letters, digits, `-` and `_`."""
+    """The category's name: small letters, digits, `-` and `_`."""
     description: str = ""
     """What kind of failure it is, in a sentence or two, for the teacher."""
     examples: list[str] = Field(default_factory=list, max_length=10)
@@ -38,10 +38,10 @@ class Taxonomy(Spec):
     file: str | None = None
     """A taxonomy of its own, which several recipes may share; relative to the recipe."""
     mode: Sorting | None = None
-    """closed: each failure is of one of `categories`. hybrid: of one, or `other` with a name that the teacher proposes.
-    open: all names are the teacher's, and only categories with a `where` are used. Left out: as the file says; else
-    hybrid where there are categories, and open where there are none.
-    """
+    """Whether failures may fall under other categories than these. closed: each failure is of one of `categories`.
+    hybrid: of one, or `other` with a name that the teacher proposes. open: all names are the teacher's, and only
+    categories with a `where` are used. Left out: as the file says; else hybrid where there are categories, and open
+    where there are none. """
     categories: list[Category] = Field(default_factory=list)
     """The categories themselves; with `file` they stand there."""
 
@@ -75,8 +75,10 @@ class TaxonomyFile(Spec):
     """A taxonomy file, format version 1: categories that recipes share."""
 
     taxonomy: Literal[1]
-    """Format version."""
+    """Format version of this file: 1."""
     description: str = ""
+    """Which failures the categories are for, in a sentence."""
     mode: Sorting | None = None
-    """As in a recipe, which may say otherwise; hybrid when left out."""
+    """Whether failures may fall under other categories than these; hybrid when left out. A recipe may say otherwise."""
     categories: list[Category] = Field(min_length=1)
+    """The categories that failures are sorted into."""

@@ -16,15 +16,16 @@ class Preference(Spec):
     loss: Literal["sigmoid", "ipo"] = "sigmoid"
     """sigmoid: DPO; ipo: its squared form, which does not push certain pairs ever further apart."""
     beta: float = Field(default=0.1, gt=0, le=10)
-    """How close the student stays to what it was before: large is close."""
+    """How close preference tuning keeps the student to what it was before: the larger, the closer."""
     share: float = Field(default=0.2, gt=0, lt=1)
-    """Of a round's optimizer steps; the supervised part has the others, so that a round has as many as without."""
+    """Share of a round's optimizer steps that go on pairs; the supervised part has the others, so that a round has as
+    many as without."""
     learning_rate: float | None = Field(default=None, gt=0, lt=1)
-    """A tenth of `train.learning_rate` when left out."""
+    """Learning rate of the steps on pairs; a tenth of `train.learning_rate` when left out."""
     max_pairs: Count | None = Field(default=None, ge=1)
     """At most this many pairs; never more than there is time to look at once."""
     min_pairs: Count = Field(default=8, ge=1)
-    """With fewer the round is the plain fine-tune, and the report says so."""
+    """Fewest pairs for preference tuning: with fewer the round is the plain fine-tune, and the report says so."""
 
 
 class Train(Spec):
@@ -35,15 +36,16 @@ class Train(Spec):
     of right and wrong answers."""
     preference: Preference = Preference()
     method: Literal["lora", "full", "none"] = "lora"
-    """none: the student is measured as it is, and rows are made for a fine-tune that happens elsewhere."""
+    """How weights are changed. none: the student is measured as it is, and rows are made for a fine-tune that happens
+    elsewhere."""
     prompt: str | None = None
     """Prompt file of training alone; the task's prompt when left out, so that both are the same."""
     r: int = Field(default=16, ge=1, le=1024)
-    """LoRA rank, on all linear layers."""
+    """LoRA rank, on all linear layers: the larger, the more weights are trained."""
     alpha: Count | None = Field(default=None, ge=1)
     """LoRA scale; twice `r` when left out."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Of the LoRA layers."""
+    """Share of a LoRA layer's inputs that are dropped at random in each step."""
     epochs: float = Field(default=4, gt=0, le=100_000)
     """Passes over the original training rows; decides the optimizer steps of every round."""
     steps: Annotated[Count, Field(ge=1)] | Literal["per_row"] | None = None
@@ -61,13 +63,13 @@ class Train(Spec):
     batch_size: Count = Field(default=8, ge=1)
     """Rows per optimizer step."""
     learning_rate: float = Field(default=1e-3, gt=0, lt=1)
-    """Its highest value, at the end of the warm-up."""
+    """Size of the optimizer's steps: its highest value, which it has at the end of the warm-up."""
     warmup: float = Field(default=0.1, ge=0, lt=1)
-    """Share of the steps."""
+    """Share of the steps over which the learning rate rises from 0."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     """How the learning rate falls after the warm-up."""
     weight_decay: float = Field(default=0.0, ge=0)
-    """That of AdamW."""
+    """How strongly AdamW pulls weights towards 0; 0 is not at all."""
     max_length: Count = Field(default=1024, ge=16)
     """Tokens of prompt and completion; a longer row is an error."""
     device: str = "auto"

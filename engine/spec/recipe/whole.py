@@ -30,11 +30,12 @@ class Recipe(Spec):
     """A whole recipe, format version 1."""
 
     recipe: Literal[1]
-    """Format version."""
+    """Format version of this file: 1."""
     name: Name
-    """Of the recipe, in the store, in reports and on the command line: small letters, digits, `-` and `_`."""
+    """The recipe's name in the store, in reports and on the command line: small letters, digits, `-` and `_`."""
     version: str = ""
-    """Of the recipe itself, as its author counts: shown where patterns of runs of several versions are compared."""
+    """Version of the recipe itself, such as 1.4.0, as its author counts: shown where patterns of runs of several
+    versions are compared."""
     description: str = ""
     """What it is for, in a sentence; reports and model cards show it."""
     extends: str | None = Field(default=None, min_length=1)
@@ -69,9 +70,9 @@ class Recipe(Spec):
     budget: Budget = Budget()
     limits: Limits = Limits()
     benchmark: Benchmark | None = None
-    """Left out, nothing is served and timed."""
+    """How fast the student answers when it is served; left out, nothing is served and timed."""
     seeds: list[Annotated[Count, Field(ge=0)]] = Field(default=[0], min_length=1)
-    """The whole loop is run once per seed."""
+    """Seeds of chance, such as the order of rows in training: the whole loop is run once per seed."""
 
     @property
     def measured(self) -> list[MetricSpec]:

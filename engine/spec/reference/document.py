@@ -28,10 +28,11 @@ _OPENING = """\
 
 Every key that a recipe can have: what it means, what may stand there, what holds when it is left out, and an example.
 [README](../README.md#the-recipe-it-ran) shows a whole recipe, `recipes/` holds those that come with the engine, and
-`pada validate RECIPE` names every mistake with its place. `${name}` in any value stands for `vars.name`. What is
-required may be left out where the recipe [extends](reuse.md) one that has it. An editor that is told of
-`schemas/recipe.schema.json` (`pada schema` prints it) completes keys as you type. Where no largest whole number is
-said, it is 2147483647, the largest that the store takes.
+`pada validate RECIPE` names every mistake with its place. `pada explain KEY` says what stands here. `${name}` in any
+value stands for `vars.name`. What is required may be left out where the recipe [extends](reuse.md) one that has it. An
+editor that is told of `schemas/recipe.schema.json` (`pada schema` prints it) completes keys as you type
+([authoring-help.md](authoring-help.md#editors)). Where no largest whole number is said, it is 2147483647, the largest
+that the store takes.
 """
 
 
@@ -94,8 +95,9 @@ def _branched(
     choices = [b["properties"][key]["const"] for b in named]
     own = [b for b in branches if b not in named]
     first = {"enum": choices, "description": f"Which {_WHICH.get(path, key)}; the table below."}
-    if "default" in named[0]["properties"][key]:
-        first["default"] = named[0]["properties"][key]["default"]
+    for branch in named:
+        if "default" in branch["properties"][key]:
+            first["default"] = branch["properties"][key]["default"]
     if own:
         first["description"] = f"One of {', '.join(f'`{c}`' for c in choices)}, or one of your own."
         first["type"] = "string"

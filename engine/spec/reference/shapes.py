@@ -14,6 +14,14 @@ MOST_CHOICES = 12
 """More are listed in a table of their own."""
 
 
+def values_of(schema: Schema) -> Schema | None:
+    """Return what stands under names of the author's own in a mapping; None where it has only keys that are known."""
+    if isinstance(schema.get("additionalProperties"), dict):
+        return schema["additionalProperties"]  # type: ignore[no-any-return]
+    # Names that must look a certain way.
+    return next(iter(schema.get("patternProperties", {}).values()), None)
+
+
 class Shapes:
     """The named parts of a schema."""
 
@@ -88,8 +96,8 @@ def type_of(shapes: Shapes, schema: Schema) -> str:
         items = type_of(shapes, schema["items"]) if schema.get("items") else "anything"
         return f"list of: {items}"
     if kind == "object" or "properties" in schema:
-        values = schema.get("additionalProperties")
-        return f"names with: {type_of(shapes, values)}" if isinstance(values, dict) else "mapping"
+        values = values_of(schema)
+        return "mapping" if values is None else f"names with: {type_of(shapes, values)}"
     return f"{_NAMES.get(str(kind), str(kind or 'anything'))}{_bounds(schema)}"
 
 
