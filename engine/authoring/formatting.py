@@ -9,6 +9,7 @@ from engine.authoring.formats import FORMATS, format_of, refuse_version
 from engine.authoring.tree import Branch, Tree, read_tree
 from engine.authoring.writing import written
 from engine.errors import EngineError, RecipeError
+from engine.spec.extending.merging import ADDS
 from engine.spec.reference.keys import order
 from engine.spec.yaml import Document
 
@@ -59,10 +60,14 @@ def _sort(kind: str, branch: Branch, path: tuple[str, ...]) -> None:
         places = order(*_place(kind, path))
         # What kind of file it is comes first, whatever its schema begins with.
         places = places if path else {**places, kind: -1}
-        branch.entries.sort(key=lambda entry: places.get(entry.name, len(places)))
+        # `+operators` stands where `operators` would.
+        branch.entries.sort(
+            key=lambda entry: places.get(entry.name.removeprefix(ADDS), len(places))
+        )
     for entry in branch.entries:
         if isinstance(entry.value, Branch):
-            _sort(kind, entry.value, (*path, entry.name) if entry.key else path)
+            name = entry.name.removeprefix(ADDS)
+            _sort(kind, entry.value, (*path, name) if entry.key else path)
 
 
 def _place(kind: str, path: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:

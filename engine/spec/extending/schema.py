@@ -8,15 +8,9 @@ from typing import Any
 
 from engine.spec.extending.bases import KEY
 from engine.spec.extending.merging import ADDS
+from engine.spec.reference.whole import ABOUT, GIVEN, GIVEN_REF, UNLESS
 
-UNLESS = "requiredUnlessExtends"
-"""Keyword of the schema, which validators pass over: what a mapping requires where the recipe extends none."""
 _ALWAYS = ("recipe",)
-_GIVEN = "Given"
-"""Part of the schema: what may stand for a value of any type."""
-_GIVEN_REF = {"$ref": f"#/$defs/{_GIVEN}"}
-_ABOUT = ("title", "description", "default", "examples")
-"""Keywords that say what a key is, whatever stands there."""
 
 
 def for_extending(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,29 +37,13 @@ def for_extending(schema: Mapping[str, Any]) -> dict[str, Any]:
         part["properties"] = {
             key: _or_given(child, parts) for key, child in part["properties"].items()
         }
-    parts[_GIVEN] = {
+    parts[GIVEN] = {
         "type": ["string", "null"],
         "pattern": r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$",
         "description": "A var, `${name}`; or nothing, which takes away what a recipe that is extended says.",
     }
     found["required"] = list(_ALWAYS)
     return {**found, "if": {"required": [KEY]}, "then": {}, "else": needs}
-
-
-def as_whole(value: Any) -> Any:
-    """Return a part of such a schema, or the whole, with what is required where the recipe extends none."""
-    if isinstance(value, list):
-        return [as_whole(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    if len(value.get("anyOf", ())) == 2 and value["anyOf"][1] == _GIVEN_REF:
-        value = {**value["anyOf"][0], **{key: value[key] for key in _ABOUT if key in value}}
-    plain = {
-        key: as_whole(each)
-        for key, each in value.items()
-        if key not in (UNLESS, "patternProperties")
-    }
-    return plain | ({"required": value[UNLESS]} if UNLESS in value else {})
 
 
 def _merged(
@@ -87,7 +65,7 @@ def _merged(
 
 def _or_file(part: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of a mapping that may also stand in a file, which is named."""
-    about = {key: part[key] for key in _ABOUT if key in part}
+    about = {key: part[key] for key in ABOUT if key in part}
     about["description"] = (
         f"{part.get('description', '')} Or the path of a JSON file with it.".strip()
     )
@@ -100,9 +78,9 @@ def _or_given(part: dict[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
     whole = _followed(part, parts)
     if "const" in whole or ("enum" not in whole and _takes_text(whole, parts)):
         return part
-    about = {key: part[key] for key in _ABOUT if key in part}
+    about = {key: part[key] for key in ABOUT if key in part}
     return {
-        "anyOf": [{key: each for key, each in part.items() if key not in about}, _GIVEN_REF],
+        "anyOf": [{key: each for key, each in part.items() if key not in about}, GIVEN_REF],
         **about,
     }
 

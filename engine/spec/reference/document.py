@@ -15,9 +15,9 @@ from typing import Any
 
 import yaml
 
-from engine.spec.extending.schema import as_whole
 from engine.spec.package_data import shipped
 from engine.spec.reference.shapes import Schema, Shapes, children, default_of, example_of, type_of
+from engine.spec.reference.whole import as_whole
 
 PAGE = Path(__file__).parents[3] / "docs" / "recipe.md"
 EXAMPLES = Path(__file__).with_name("examples.yaml")

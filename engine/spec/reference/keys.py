@@ -15,6 +15,7 @@ from typing import Any
 
 from engine.spec.package_data import shipped
 from engine.spec.reference.shapes import Schema, Shapes, values_of
+from engine.spec.reference.whole import as_whole
 
 KINDS = ("recipe", "taxonomy", "operator", "method", "pack", "project")
 """Kinds of files; each begins with its own name as a key."""
@@ -35,10 +36,14 @@ class Key:
 
 @cache
 def schema_of(kind: str) -> Schema:
-    """Return the JSON Schema of a kind of file, as it comes with the engine; empty where there is none."""
+    """Return the JSON Schema of a kind of file, as it comes with the engine; empty where there is none.
+
+    Of recipes that of a whole one: what holds for those that extend another is told by its name.
+    """
     file = shipped("schemas") / f"{kind}.schema.json"
     read: Schema = json.loads(file.read_text("utf-8")) if file.is_file() else {}
-    return read
+    whole: Schema = as_whole(read)
+    return whole
 
 
 def find(kind: str, path: str) -> list[Key]:
