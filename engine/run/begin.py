@@ -11,6 +11,7 @@ from engine.fingerprint import short
 from engine.plan.graph import Plan
 from engine.plan.resources import ROLES, Resources
 from engine.run.expected import expect
+from engine.run.kept import keep
 from engine.run.progress import Reporter
 from engine.spec.loader import LoadedRecipe
 from engine.store import Store
@@ -48,6 +49,7 @@ def begin(
             estimate=expected.estimate.stored(expected.minutes),
             plan=mark,
         )
+    keep(store, run, loaded, resources, watcher.say)
     again = " goes on" if store.run_row(run).resumed else ""
     watcher.say(
         f"run {run}{again}: recipe {name}, {len(plan.nodes)} nodes, state in {store.path.parent}"

@@ -22,9 +22,12 @@ from engine.gate import check_state, own_state
 from engine.rows import Call, Row
 from engine.store import lock, reading
 from engine.store.columns import (
+    FileTextRow,
     NodeRow,
     PatternOriginRow,
+    ProvenanceRow,
     RecipeRow,
+    RunFileRow,
     RunNodeRow,
     RunRow,
     line,
@@ -282,6 +285,15 @@ class Store:
     def write_origin(self, origin: PatternOriginRow) -> None:
         """Write down where a pattern of the run was first seen."""
         self._append([origin])
+
+    def write_provenance(
+        self,
+        provenance: ProvenanceRow,
+        files: Sequence[RunFileRow],
+        texts: Sequence[FileTextRow],
+    ) -> None:
+        """Write down what the run is made of; of a run that goes on, what it goes on with."""
+        self._append([provenance, *files, *texts])
 
     def record_calls(self, calls: Sequence[Call]) -> None:
         """Add ledger entries, good and bad; on disk within half a second."""
