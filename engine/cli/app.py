@@ -24,6 +24,7 @@ from engine.cli.review import review
 from engine.cli.terminal.help import add_examples
 from engine.cli.terminal.logged import add_log_options
 from engine.cli.terminal.streams import echo
+from engine.cli.versions import bundle, diff, history, rerun
 from engine.version import __version__
 
 app = typer.Typer(
@@ -237,6 +238,8 @@ def compare(
     compare_command(asked, student, out, quiet=quiet)
 
 
+for of_versions in (diff, history, rerun, bundle):
+    app.command()(of_versions)
 app.command()(review)
 
 

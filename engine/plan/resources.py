@@ -111,7 +111,11 @@ def task_prompt(loaded: LoadedRecipe) -> str:
 
 
 def gather(
-    loaded: LoadedRecipe, splits: Splits | None = None, reviews: Reviews = NONE
+    loaded: LoadedRecipe,
+    splits: Splits | None = None,
+    reviews: Reviews = NONE,
+    *,
+    with_data: bool = True,
 ) -> Resources:
     """Look everything up; a model that is not on this machine yet has the identity `unfetched:<name>`.
 
@@ -119,6 +123,7 @@ def gather(
         loaded: The recipe.
         splits: Its rows, where they were read already.
         reviews: What people say of its rows.
+        with_data: False where the rows need not be here: nothing is said of them then.
 
     Raises:
         RecipeError: a prompt, a source of the data or the method cannot be used.
@@ -143,10 +148,11 @@ def gather(
         if operator.make is None:
             prompt = operator.prompt(packs["teacher"].name)
             prompts[prompt.name] = prompt
-    splits = splits or read_splits(loaded, network=True)
+    if splits is None:
+        splits = read_splits(loaded, network=True) if with_data else Splits(loaded)
     return Resources(
         prompts=prompts,
-        data=splits.digests(),
+        data=splits.digests() if with_data else {},
         splits=splits,
         models={
             role: role_model(recipe.models.of(role), loaded.base, packs.get(role)) for role in ROLES

@@ -6,7 +6,7 @@ None of it decides a row, is in a fingerprint, or can make a run fail.
 from engine.run.kept.files import KeptFile, files_of, own_files
 from engine.run.kept.repository import Commit, commit_of
 from engine.run.kept.resolved import meaning, resolved_text
-from engine.run.kept.writing import keep
+from engine.run.kept.writing import keep, packages_of
 
 __all__ = [
     "Commit",
@@ -16,5 +16,6 @@ __all__ = [
     "keep",
     "meaning",
     "own_files",
+    "packages_of",
     "resolved_text",
 ]

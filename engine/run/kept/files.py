@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,8 +87,10 @@ def files_of(loaded: LoadedRecipe, resources: Resources) -> list[KeptFile]:
     for kind, path in own_files(loaded, resources):
         if (file := real(path)).is_file() and not _ships(file):
             found.setdefault(file, kind)
-    for files in resources.splits.files().values():
-        found.update((real(file), "data") for file in files if file.is_file())
+    # Where the data is not here, the rest is told all the same.
+    with suppress(EngineError):
+        for files in resources.splits.files().values():
+            found.update((real(file), "data") for file in files if file.is_file())
     kept = []
     for file, kind in found.items():
         package, path = _placed(file, project, packages)

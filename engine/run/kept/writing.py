@@ -53,7 +53,7 @@ def keep(
         tags=commit.tags,
         changed=None if changed is None else tuple(_inside(file, project) for file in changed),
         lock=lock.digest if lock else None,
-        packages=tuple(_packages(lock)),
+        packages=tuple(packages_of(lock)),
         models={
             role: {"backend": model.backend, "name": model.name, "identity": model.identity}
             for role, model in resources.models.items()
@@ -86,7 +86,7 @@ def _at(data: Any, path: KeyPath) -> Any:
     return data
 
 
-def _packages(lock: KeptFile | None) -> list[dict[str, Any]]:
+def packages_of(lock: KeptFile | None) -> list[dict[str, Any]]:
     """Return the packages that a lock names, as it has them, without what is no plain value."""
     if lock is None or lock.text is None:
         return []
