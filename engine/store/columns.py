@@ -196,6 +196,15 @@ class FileTextRow(Row):
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class CallUseRow(Row):
+    """A reply that a node took and another one had asked for."""
+
+    table = "call_use"
+    node: str
+    call: str
+
+
 KEYS: Mapping[str, tuple[str, ...]] = {
     "recipe": ("id",),
     "run": ("id",),
@@ -206,6 +215,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "provenance": ("run",),
     "run_file": ("run", "package", "path", "kind"),
     "file_text": ("digest",),
+    "call_use": ("node", "call"),
 }
 """Tables of records that are no stage's: a later one with the same key replaces the earlier."""
 

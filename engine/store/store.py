@@ -22,6 +22,7 @@ from engine.gate import check_state, own_state
 from engine.rows import Call, Row
 from engine.store import lock, reading
 from engine.store.columns import (
+    CallUseRow,
     FileTextRow,
     NodeRow,
     PatternOriginRow,
@@ -294,6 +295,10 @@ class Store:
     ) -> None:
         """Write down what the run is made of; of a run that goes on, what it goes on with."""
         self._append([provenance, *files, *texts])
+
+    def note_calls(self, node: str, calls: Sequence[str]) -> None:
+        """Write down replies that a node took and that another one had asked for."""
+        self._append([CallUseRow(node, call) for call in calls])
 
     def record_calls(self, calls: Sequence[Call]) -> None:
         """Add ledger entries, good and bad; on disk within half a second."""

@@ -128,7 +128,15 @@ def _project(recipe: str, known: dict[str, Entry]) -> str:
 
 def _listed(root: Path, commit: str, below: Sequence[str]) -> list[Entry]:
     """Return the files of a commit; no links, and nothing of other repositories in it."""
-    arguments = ["ls-tree", "-r", "-z", "-l", "--full-tree", commit, *(["--", *below] if below else [])]
+    arguments = [
+        "ls-tree",
+        "-r",
+        "-z",
+        "-l",
+        "--full-tree",
+        commit,
+        *(["--", *below] if below else []),
+    ]
     entries = []
     for line in git_bytes(arguments, root).decode("utf-8", "surrogateescape").split("\0"):
         about, tab, path = line.partition("\t")

@@ -36,7 +36,8 @@ def _sides(first: str, second: str, given: Given, stack: ExitStack) -> tuple[Sid
             raise EngineError(f"{first} is a run: it has no versions", _BOTH)
         if not old or new.startswith("."):
             raise EngineError(
-                f"{second}: these are no versions", "write v1.3..v1.4, or v1.3.. for the files as they are now"
+                f"{second}: these are no versions",
+                "write v1.3..v1.4, or v1.3.. for the files as they are now",
             )
         before = stack.enter_context(version(first, old, given))
         after = (
@@ -47,7 +48,9 @@ def _sides(first: str, second: str, given: Given, stack: ExitStack) -> tuple[Sid
         return before, after
     # The rows that a run took are those that a recipe is held against it with.
     if given.limit is None and (runs := [name for name in (first, second) if is_run(name)]):
-        given = Given(given.state, given.vars, stored_run(given.state, runs[0]).limit, given.settings)
+        given = Given(
+            given.state, given.vars, stored_run(given.state, runs[0]).limit, given.settings
+        )
     return stack.enter_context(side(first, given)), stack.enter_context(side(second, given))
 
 

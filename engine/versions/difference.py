@@ -15,7 +15,6 @@ from engine.versions.settings import Change, Placed, changes
 from engine.versions.sides import Side
 from engine.versions.texts import TextChange, text_changes
 
-
 _HASHES = re.compile(r"([\w./-]+): [0-9a-f]{21}\.\.\. -> [0-9a-f]{21}\.\.\.")
 """Two digests, which tell people nothing."""
 
@@ -86,9 +85,7 @@ class Difference:
 def difference(before: Side, after: Side) -> Difference:
     """Return what differs from one recipe to another; whatever cannot be told is a note."""
     notes = [*before.notes, *after.notes]
-    said = changes(
-        Placed(before.project.loaded, before.at), Placed(after.project.loaded, after.at)
-    )
+    said = changes(Placed(before.project.loaded, before.at), Placed(after.project.loaded, after.at))
     files: tuple[TextChange, ...] = ()
     try:
         files = tuple(text_changes(before.files, after.files))
@@ -102,7 +99,9 @@ def difference(before: Side, after: Side) -> Difference:
         finished = {identity for identity, _ in before.nodes.values()}
         last = {name: identity for name, (_, identity) in before.nodes.items()}
         pending = [
-            Pending(one.node.name, one.node.stage, one.state, _HASHES.sub(r"\1 changed", one.because))
+            Pending(
+                one.node.name, one.node.stage, one.state, _HASHES.sub(r"\1 changed", one.because)
+            )
             for one in states(after.plan, finished, last)
             if one.state != "cached"
         ]

@@ -87,7 +87,9 @@ def history(recipe: str, state: Path, most: int = 20) -> list[Version]:
         versions = _versions(root, files, most)
         known = {version.commit: version for version in versions}
         own = files[0]
-        for version, text in zip(versions, _texts(root, [v.commit for v in versions], own), strict=True):
+        for version, text in zip(
+            versions, _texts(root, [v.commit for v in versions], own), strict=True
+        ):
             known[version.commit] = Version(
                 version.commit, version.date, version.subject, version.tags, _said(text)
             )
@@ -114,7 +116,8 @@ def _files(now: Side, root: Path) -> list[str]:
 
 def _log(root: Path, *arguments: str, files: Sequence[str]) -> str:
     return run_git(
-        ["--literal-pathspecs", "-c", "log.showSignature=false", "log", *arguments, "--", *files], root
+        ["--literal-pathspecs", "-c", "log.showSignature=false", "log", *arguments, "--", *files],
+        root,
     )
 
 
@@ -132,7 +135,9 @@ def _versions(root: Path, files: Sequence[str], most: int) -> list[Version]:
 def _last_change(root: Path, commit: str, files: Sequence[str]) -> str:
     """Return the commit up to another one that changed these files last; empty where it is not known any more."""
     try:
-        return _log(root, "--max-count=1", "--format=%H", "--end-of-options", commit, files=files).strip()
+        return _log(
+            root, "--max-count=1", "--format=%H", "--end-of-options", commit, files=files
+        ).strip()
     except GitError:
         return ""
 
@@ -162,7 +167,9 @@ def _texts(root: Path, commits: Sequence[str], file: str) -> list[str]:
             texts.append("")
             at = end + 1
             continue
-        texts.append(raw[end + 1 : end + 1 + size].decode("utf-8", "replace") if size <= LARGEST else "")
+        texts.append(
+            raw[end + 1 : end + 1 + size].decode("utf-8", "replace") if size <= LARGEST else ""
+        )
         at = end + 1 + size + 1
     return texts
 
@@ -252,7 +259,11 @@ def as_json(version: Version) -> dict[str, Any]:
                 "metric": run.metric,
                 **{
                     name: None if score is None else score._asdict()
-                    for name, score in (("untuned", run.untuned), ("plain", run.plain), ("chosen", run.chosen))
+                    for name, score in (
+                        ("untuned", run.untuned),
+                        ("plain", run.plain),
+                        ("chosen", run.chosen),
+                    )
                 },
                 "rounds": run.rounds,
                 "changed": run.changed,

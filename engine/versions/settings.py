@@ -77,9 +77,7 @@ def _between(
         yield from _between_named(olds, news, key, old_at, new_at, before, after)
         return
     how: Literal["changed", "added", "removed"] = "changed"
-    yield Change(
-        _dotted(key), how, old, new, _place(before, old_at), _place(after, new_at)
-    )
+    yield Change(_dotted(key), how, old, new, _place(before, old_at), _place(after, new_at))
 
 
 def _between_named(
@@ -96,15 +94,17 @@ def _between_named(
         here = _dotted((*key, name))
         if name not in olds:
             at = (*new_at, news[name][0])
-            yield Change(here, "added", None, _written(after, at, news[name][1]), "", _place(after, at))
+            yield Change(
+                here, "added", None, _written(after, at, news[name][1]), "", _place(after, at)
+            )
         elif name not in news:
             at = (*old_at, olds[name][0])
-            yield Change(here, "removed", _written(before, at, olds[name][1]), None, _place(before, at), "")
+            yield Change(
+                here, "removed", _written(before, at, olds[name][1]), None, _place(before, at), ""
+            )
         else:
             (i, old), (j, new) = olds[name], news[name]
-            yield from _between(
-                old, new, (*key, name), (*old_at, i), (*new_at, j), before, after
-            )
+            yield from _between(old, new, (*key, name), (*old_at, i), (*new_at, j), before, after)
     common = [name for name in olds if name in news]
     if common != [name for name in news if name in olds]:
         yield Change(
@@ -121,7 +121,10 @@ def _named(value: Any) -> dict[str, tuple[int, Any]] | None:
     for known in _NAMES:
         names = [item.get(known) for item in value]
         if all(isinstance(name, str) for name in names) and len({*names}) == len(names):
-            return {str(name): (at, item) for at, (name, item) in enumerate(zip(names, value, strict=True))}
+            return {
+                str(name): (at, item)
+                for at, (name, item) in enumerate(zip(names, value, strict=True))
+            }
     return None
 
 

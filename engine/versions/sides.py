@@ -22,7 +22,7 @@ from engine.store import FILE
 from engine.version import versions
 from engine.versions.commits import files_at
 from engine.versions.stored import StoredRun, stored_run
-from engine.versions.trees import laid_out, link_what_is_missing, said_of
+from engine.versions.trees import laid_out, link_what_is_missing, recipe_in, said_of, tree_of
 
 _RUN = re.compile(r"r\d{4,}\Z")
 PACKAGES = Path(".pada", "packages")
@@ -91,7 +91,9 @@ class Side:
     @cached_property
     def nodes(self) -> Mapping[str, tuple[str, Mapping[str, Any]]] | None:
         """Name -> fingerprint and identity of its nodes; of a run as they were. None where they are not known."""
-        planned = {n.name: (n.id, n.identity) for n in self.plan.nodes.values()} if self.plan else None
+        planned = (
+            {n.name: (n.id, n.identity) for n in self.plan.nodes.values()} if self.plan else None
+        )
         if self.run is None:
             return planned
         reached = {n.name: (n.id, n.identity) for n in self.run.nodes.values()}
@@ -166,21 +168,10 @@ def version(recipe: str, revision: str, given: Given) -> Iterator[Side]:
 @contextmanager
 def of_run(run: StoredRun, given: Given) -> Iterator[Side]:
     """Give the recipe of a run, with its files as they were then, and data as it is now."""
-    contents = {
-        file.path: file.text.encode()
-        for file in run.files
-        if file.text is not None and not file.package and not Path(file.path).is_absolute()
-    }
-    recipe = run.file if not Path(run.file).is_absolute() else "recipe.yaml"
-    contents[recipe] = run.resolved.encode()
-    with laid_out(contents) as tree:
+    recipe = recipe_in(run)
+    with laid_out(tree_of(run)) as tree:
         base = (tree / recipe).parent
         gate.allow(*run.about["places"])
-        installed = run.project / PACKAGES
-        if installed.is_dir():
-            (tree / PACKAGES).parent.mkdir(exist_ok=True)
-            (tree / PACKAGES).symlink_to(installed)
-            gate.allow(installed)
         its = replace(given, vars={}, settings=run.about["settings"], limit=run.limit)
         opened = _opened(tree / recipe, its, run.id, tree)
         link_what_is_missing(opened.loaded.document.data, tree, base, run.base)

@@ -5,19 +5,61 @@ What is not kept there, such as data, is reached by links to where it is now.
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from engine import gate
 from engine.errors import EngineError, RecipeError
+from engine.gate.roots import PROJECT
+from engine.spec.yaml import parse
 from engine.system.files import private
+from engine.versions.stored import StoredRun
 
 _DEPTH = ("1", "2", "3", "4", "tree")
 """Folders above, so that paths with `..` lead to places of the same folder."""
+
+
+PACKAGES = "pada_packages"
+"""Folder of a tree with the packages that a run used, of each the files that it used."""
+
+
+def tree_of(run: StoredRun) -> dict[str, bytes]:
+    """Return the files that a run was made of, by their paths in a folder of their own: it needs nothing else but data.
+
+    The recipe is the resolved one. Packages lie beside it, and `pada.yaml` names them there: nothing is fetched.
+    """
+    packages = sorted({file.package for file in run.files if file.package})
+    tree: dict[str, bytes] = {}
+    for file in run.files:
+        if file.text is None or file.kind == "lock" or PurePosixPath(file.path).is_absolute():
+            continue
+        text = file.text
+        if file.kind == "project":
+            above = "../" if file.package else f"{PACKAGES}/"
+            others = [name for name in packages if name != file.package]
+            text = _with_packages(text, [f"{above}{name}" for name in others])
+        below = f"{PACKAGES}/{file.package}/" if file.package else ""
+        tree[f"{below}{file.path}"] = text.encode()
+    tree[recipe_in(run)] = run.resolved.encode()
+    return tree
+
+
+def recipe_in(run: StoredRun) -> str:
+    """Return where a run's recipe is in its tree."""
+    return "recipe.yaml" if PurePosixPath(run.file).is_absolute() else run.file
+
+
+def _with_packages(text: str, folders: Sequence[str]) -> str:
+    """Return a `pada.yaml` that names packages by their folders, in place of those that it names."""
+    data = dict(parse(text, Path(PROJECT)).data)
+    if data.pop("packages", None) and folders:
+        data["packages"] = [{"path": folder} for folder in folders]
+    return json.dumps(data, ensure_ascii=False, indent=2, default=str) + "\n"
 
 
 @contextmanager
@@ -37,7 +79,13 @@ def checked_path(path: str) -> PurePosixPath:
     """Return a path that stays below the folder where it starts; raises EngineError for any other."""
     checked = PurePosixPath(path)
     odd = any(ord(character) < 32 or character == "\\" for character in path)
-    if checked.is_absolute() or not checked.parts or ".." in checked.parts or odd or len(path) > 1000:
+    if (
+        checked.is_absolute()
+        or not checked.parts
+        or ".." in checked.parts
+        or odd
+        or len(path) > 1000
+    ):
         raise EngineError(
             f"{path[:200]!r} is no path below a folder", "such a file is not written; nothing was"
         )
@@ -55,7 +103,7 @@ def link_what_is_missing(data: Mapping[str, Any], tree: Path, base: Path, now: P
     """
     gate.allow(gate.project_of(now))
     top = tree.parents[len(_DEPTH) - 2]
-    for name in _places(data):
+    for name in places_in(data):
         if "://" in name or "\0" in name or PurePosixPath(name).is_absolute():
             continue
         there, today = base, now
@@ -83,7 +131,7 @@ def _link(there: Path, target: Path, top: Path) -> None:
             there.symlink_to(target)
 
 
-def _places(data: Mapping[str, Any]) -> Iterator[str]:
+def places_in(data: Mapping[str, Any]) -> Iterator[str]:
     """Yield what names a file or a folder that no tree has: data and local models."""
 
     def look(value: Any, key: str) -> Iterator[str]:

@@ -87,7 +87,10 @@ def bundle(
         bool, typer.Option("--with-data", help="Also the data files; else their digests.")
     ] = False,
     with_models: Annotated[
-        bool, typer.Option("--with-models", help="Also the trained adapters, which are not trained again then.")
+        bool,
+        typer.Option(
+            "--with-models", help="Also the trained adapters, which are not trained again then."
+        ),
     ] = False,
     replace: Annotated[
         bool, typer.Option("--replace", help="Write over a file that is there.")
@@ -97,6 +100,4 @@ def bundle(
     """Write one archive of a run, from which others get the same rows and scores without asking a model."""
     from engine.cli.versions.bundle import bundle_command
 
-    bundle_command(
-        run, to, state, with_data=with_data, with_models=with_models, replace=replace
-    )
+    bundle_command(run, state, to, with_data=with_data, with_models=with_models, replace=replace)

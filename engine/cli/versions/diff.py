@@ -157,7 +157,12 @@ def markdown_lines(found: Difference) -> list[str]:
     if found.same and not found.libraries:
         lines += ["Nothing differs by meaning.", ""]
     for title, changes in _grouped(found):
-        lines += [f"**{title.capitalize()}**", "", "| | key | before | after | where |", "|---|---|---|---|---|"]
+        lines += [
+            f"**{title.capitalize()}**",
+            "",
+            "| | key | before | after | where |",
+            "|---|---|---|---|---|",
+        ]
         lines += [
             f"| {_SIGNS[c.how]} | {_code(c.key)} | {_cell(c.before)} | {_cell(c.after)} | {_code(_where(c))} |"
             for c in changes

@@ -24,17 +24,28 @@ def history_command(recipe: str, state: Path, count: int, *, as_json: bool = Fal
     if not versions:
         say(console, "no versions and no runs yet: commit the recipe, or run it")
         return
-    lines, changed = [], {}
+    lines: list[tuple[str, ...]] = []
+    changed: dict[str, list[str] | None] = {}
     for version in versions:
         lines += _lines(version)
         changed |= {run.run: run.changed for run in version.runs if run.changed}
-    metrics = dict.fromkeys(run.metric for version in versions for run in version.runs if run.metric)
+    metrics = dict.fromkeys(
+        run.metric for version in versions for run in version.runs if run.metric
+    )
     right = [title in {"untuned", "round 0"} for title in _TITLES]
     console.print(fitted(roomy(console, 100), _TITLES, lines, right, cut=[False] * len(_TITLES)))
     if metrics:
-        say(console, f"scores on test: {', '.join(metrics)}; brackets hold 95 % intervals", style="dim")
+        say(
+            console,
+            f"scores on test: {', '.join(metrics)}; brackets hold 95 % intervals",
+            style="dim",
+        )
     for run, files in changed.items():
-        say(console, f"* {run} had files that were not committed: {', '.join(files or [])}", style="dim")
+        say(
+            console,
+            f"* {run} had files that were not committed: {', '.join(files or [])}",
+            style="dim",
+        )
 
 
 def _lines(version: Version) -> list[tuple[str, ...]]:
@@ -66,5 +77,7 @@ def _value(score: Score | None) -> str:
 
 
 def _shown(score: Score) -> str:
-    interval = "" if score.low is None or score.high is None else f" [{score.low:.2f}, {score.high:.2f}]"
+    interval = (
+        "" if score.low is None or score.high is None else f" [{score.low:.2f}, {score.high:.2f}]"
+    )
     return f"{score.value:.3f}{interval}"

@@ -93,12 +93,12 @@ def files_of(loaded: LoadedRecipe, resources: Resources) -> list[KeptFile]:
             found.update((real(file), "data") for file in files if file.is_file())
     kept = []
     for file, kind in found.items():
-        package, path = _placed(file, project, packages)
+        package, place = _placed(file, project, packages)
         try:
             digest, size, text = _read(file, kind)
         except OSError:
             continue
-        kept.append(KeptFile(file, kind, path, package, digest, size, text))
+        kept.append(KeptFile(file, kind, place, package, digest, size, text))
         if package:
             # What makes the folder a package: without it nothing in it can be named.
             own = packages[package] / PROJECT

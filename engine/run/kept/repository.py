@@ -75,7 +75,9 @@ def commit_of(
     root = Path(os.path.realpath(top))
     found = Commit(root, hash=commit)
     with contextlib.suppress(EngineError):
-        found = found._replace(repository=_address(_asked(root, "config", "--get", "remote.origin.url")))
+        found = found._replace(
+            repository=_address(_asked(root, "config", "--get", "remote.origin.url"))
+        )
     with contextlib.suppress(EngineError):
         found = found._replace(branch=_asked(root, "symbolic-ref", "-q", "--short", "HEAD") or None)
     with contextlib.suppress(EngineError):

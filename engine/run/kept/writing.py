@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from engine.errors import EngineError
 from engine.gate import project_of
 from engine.gate.roots import real
 from engine.plan.resources import Resources
-from engine.run.kept.files import LOCK, KeptFile, files_of
+from engine.run.kept.files import KeptFile, files_of
 from engine.run.kept.repository import commit_of
 from engine.run.kept.resolved import meaning, resolved_text
 from engine.spec.loader import LoadedRecipe
@@ -18,14 +20,25 @@ from engine.store import FileTextRow, ProvenanceRow, RunFileRow, Store
 from engine.system.hardware import hardware
 
 
-def keep(
-    store: Store,
-    run: str,
-    loaded: LoadedRecipe,
-    resources: Resources,
-    say: Callable[[str], None],
-) -> None:
-    """Write down what a run is made of; what cannot be told stays open, and a line says so at most."""
+class Kept(NamedTuple):
+    """What a run is made of, as the store keeps it."""
+
+    provenance: ProvenanceRow
+    files: Sequence[RunFileRow]
+    texts: Sequence[FileTextRow]
+
+
+def keep(store: Store, run: str, kept: Kept) -> None:
+    """Write down what a run is made of, on this machine."""
+    store.write_provenance(
+        replace(kept.provenance, run=run, hardware=hardware()),
+        [replace(file, run=run) for file in kept.files],
+        kept.texts,
+    )
+
+
+def kept_of(loaded: LoadedRecipe, resources: Resources, say: Callable[[str], None]) -> Kept:
+    """Return what a run is made of; what cannot be told stays open, and a line says so at most."""
     try:
         files = files_of(loaded, resources)
     except (EngineError, OSError) as error:
@@ -38,7 +51,7 @@ def keep(
     resolved = resolved_text(loaded)
     changed = commit.changed
     row = ProvenanceRow(
-        run=run,
+        run="",
         version=loaded.recipe.version,
         resolved=resolved,
         digest=meaning(resolved),
@@ -59,11 +72,11 @@ def keep(
             for role, model in resources.models.items()
         },
         data=dict(resources.data),
-        hardware=hardware(),
+        hardware={},
     )
-    store.write_provenance(
+    return Kept(
         row,
-        [RunFileRow(run, k.path, k.package, k.kind, k.digest, k.size) for k in files],
+        [RunFileRow("", k.path, k.package, k.kind, k.digest, k.size) for k in files],
         [FileTextRow(k.digest, k.text) for k in files if k.text is not None],
     )
 
@@ -95,7 +108,9 @@ def packages_of(lock: KeptFile | None) -> list[dict[str, Any]]:
     except EngineError:
         return []
     if isinstance(entries, dict):
-        entries = [{"name": name, **about} for name, about in entries.items() if isinstance(about, dict)]
+        entries = [
+            {"name": name, **about} for name, about in entries.items() if isinstance(about, dict)
+        ]
     return [
         {key: value for key, value in entry.items() if isinstance(value, str | int)}
         for entry in entries or []

@@ -62,3 +62,11 @@ CREATE TABLE file_text (
   digest VARCHAR PRIMARY KEY,
   text VARCHAR NOT NULL
 );
+
+-- Replies that a node took and that another node had asked for (llm_call.node).
+CREATE TABLE call_use (
+  node VARCHAR NOT NULL,
+  -- llm_call.id
+  call VARCHAR NOT NULL,
+  PRIMARY KEY (node, call)
+);
