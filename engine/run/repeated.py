@@ -56,8 +56,8 @@ class RecordedGenerator:
         while group := list(islice(missing, _GROUP)):
             if unknown := [r for r in group if r.id not in self._recorded.calls]:
                 raise RunError(
-                    f"{len(unknown)} of {len(group)} requests to the {self._role} were not asked before: something came "
-                    "out otherwise than in the run that was recorded, and no model is asked",
+                    f"{len(unknown)} of {len(group)} requests to the {self._role} were not asked before: something "
+                    "came out otherwise than in the run that was recorded, and no model is asked",
                     "training and embeddings may differ by hardware and libraries: docs/versions.md says what can; "
                     "a bundle made with --with-models brings the trained students",
                 )

@@ -105,10 +105,8 @@ def difference(before: Side, after: Side) -> Difference:
             for one in states(after.plan, finished, last)
             if one.state != "cached"
         ]
-    if any(one.run for one in (before, after)):
-        libraries = _others(before.versions, after.versions)
-    else:
-        libraries = ()
+    with_run = before.run is not None or after.run is not None
+    libraries = _others(before.versions, after.versions) if with_run else ()
     return Difference(
         before=before.label,
         after=after.label,

@@ -137,7 +137,7 @@ def check_same(project: Project, run: StoredRun, shown: object = str) -> dict[st
     nodes = {node.name: node for node in planned.plan.nodes.values()}
     others = [n for name, n in run.nodes.items() if name not in nodes or nodes[name].id != n.id]
     if others:
-        last = {name: node.identity for name, node in run.nodes.items()}
+        last = {n.name: n.identity for n in run.nodes.values() if n.identity is not None}
         finished = {node.id for node in run.nodes.values()}
         why = [
             f"{one.node.name}: {one.because}"

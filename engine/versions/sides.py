@@ -58,7 +58,9 @@ class Side:
             self.project.validate()
             return self.project.plan(), ""
         except EngineError as error:
-            first = error.problems[0] if isinstance(error, RecipeError) else error
+            first: object = error
+            if isinstance(error, RecipeError):
+                first = next((p for p in error.problems if p.level == "error"), error.problems[0])
             return None, self.shown(str(first).splitlines()[0])
 
     @property
@@ -96,7 +98,9 @@ class Side:
         )
         if self.run is None:
             return planned
-        reached = {n.name: (n.id, n.identity) for n in self.run.nodes.values()}
+        reached = {
+            n.name: (n.id, n.identity) for n in self.run.nodes.values() if n.identity is not None
+        }
         if planned is None or any(planned.get(name) != of for name, of in reached.items()):
             return reached
         # Those that it skipped are known by what it did.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.errors import EngineError
+from engine.gate import project_of
 from engine.store import Store, choose_run, reader
 
 
@@ -30,9 +31,9 @@ class StoredNode(NamedTuple):
 
     name: str
     id: str
-    content: str
-    """Hash of its rows."""
-    identity: Mapping[str, Any]
+    content: str | None
+    """Hash of its rows; None, as `identity`, where the store has it no more."""
+    identity: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,12 @@ class StoredRun:
         return str(self.about["resolved"])
 
 
+def _project(project: Path, file: str, state: Path) -> Path:
+    """Return the project's folder: where it is now, if it was moved with its state folder."""
+    moved = project_of(state.absolute().parent)
+    return moved if not project.is_dir() and (moved / file).is_file() else project
+
+
 _JSON = ("vars", "settings", "packages", "models", "data", "hardware")
 
 
@@ -97,7 +104,7 @@ def stored_run(state: Path, run: str | None = None, recipe: str | None = None) -
             [identity],
         )
         nodes = query(
-            "SELECT r.name, n.id, n.content, n.identity FROM run_node r JOIN node n ON n.id = r.node"
+            "SELECT r.name, r.node AS id, n.content, n.identity FROM run_node r LEFT JOIN node n ON n.id = r.node"
             " WHERE r.run = ? AND r.status <> 'skipped' ORDER BY r.position",
             [identity],
         )
@@ -107,6 +114,7 @@ def stored_run(state: Path, run: str | None = None, recipe: str | None = None) -
             "run the recipe again with this engine; what is still valid is taken over",
         )
     kept = about[0]
+    kept["project"] = _project(Path(kept["project"]), kept["file"], state)
     kept |= {name: json.loads(kept[name]) for name in _JSON}
     return StoredRun(
         id=identity,
@@ -115,7 +123,7 @@ def stored_run(state: Path, run: str | None = None, recipe: str | None = None) -
         limit=row["row_limit"],
         versions=json.loads(row["versions"]),
         plan=row["plan"],
-        project=Path(kept["project"]),
+        project=kept["project"],
         file=kept["file"],
         about=kept,
         files=tuple(
@@ -123,7 +131,12 @@ def stored_run(state: Path, run: str | None = None, recipe: str | None = None) -
             for f in files
         ),
         nodes={
-            n["name"]: StoredNode(n["name"], n["id"], n["content"], json.loads(n["identity"]))
+            n["name"]: StoredNode(
+                n["name"],
+                n["id"],
+                n["content"],
+                json.loads(n["identity"]) if n["identity"] else None,
+            )
             for n in nodes
         },
     )

@@ -1,4 +1,4 @@
-"""What differs between the files of two recipes: prompts as short unified diffs, what is YAML or JSON by what it says."""
+"""What differs between the files of two recipes: prompts as short diffs, YAML and JSON by what they say."""
 
 from __future__ import annotations
 

@@ -65,12 +65,16 @@ def _print(console: Console, found: Difference) -> None:
         for file in found.files:
             say(console, f"  {_SIGNS[file.how]} {file.kind} {file.path}")
             for line in file.lines:
-                style = {"+": "green", "-": "red"}.get(line[:1])
-                say(console, f"      {line}", style=style)
+                say(console, f"      {line}", style={"+": "green", "-": "red"}.get(line[:1]))
     for title, others in _others(found):
         say(console, f"{title} ({len(others)})", style="bold")
         for other in others:
             say(console, f"  {_other(other)}")
+    _print_steps(console, found)
+
+
+def _print_steps(console: Console, found: Difference) -> None:
+    """Print which steps would be done anew, why, and what that takes."""
     if found.same and not found.libraries:
         say(console, "nothing differs: the same recipe in other words, or the same text")
     if found.nodes is not None:

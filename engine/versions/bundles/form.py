@@ -24,6 +24,8 @@ MOST_LINE = 16 * 1024 * 1024
 _TRAINED = re.compile(
     r"models/[A-Za-z0-9._-]+/(training\.json|adapter/[A-Za-z0-9._-]+\.(safetensors|json|md|txt|jinja|model))\Z"
 )
+_HIDDEN = {".git", ".pada"}
+"""Folders that are nobody else's to bring."""
 _TOP = {MANIFEST, CALLS, REVIEWS, "README.txt"}
 
 
@@ -32,8 +34,4 @@ def is_known(name: str) -> bool:
     parts = PurePosixPath(name).parts
     if name in _TOP or _TRAINED.match(name):
         return True
-    return (
-        len(parts) > 1
-        and parts[0] in {FILES, SOURCES}
-        and not any(p.startswith(".") for p in parts)
-    )
+    return len(parts) > 1 and parts[0] in {FILES, SOURCES} and not _HIDDEN & {*parts}

@@ -141,28 +141,14 @@ def unpack(file: Path, to: Path) -> None:
     Raises:
         EngineError: it holds something else, or is damaged.
     """
-    total, seen = 0, set[str]()
     try:
         with tarfile.open(file, "r:gz") as archive:
-            for entry in archive:
-                name = str(checked_path(entry.name))
-                if not entry.isreg() or not is_known(name) or entry.sparse is not None:
-                    raise _refused(file, f"{name[:200]!r} is nothing that a bundle has")
-                if name.casefold() in seen:
-                    raise _refused(file, f"{name[:200]!r} is in it twice")
-                seen.add(name.casefold())
-                total += entry.size
-                if len(seen) > MOST_FILES or total > MOST_BYTES:
-                    raise _refused(
-                        file, f"it holds more than {MOST_FILES:,} files or {MOST_BYTES / 1e9:g} GB"
-                    )
-                if total > shutil.disk_usage(to).free:
-                    raise EngineError(f"no room to unpack {file.name}", "free some disk space")
+            for entry, name in _checked(archive, file, to):
                 source = archive.extractfile(entry)
-                target = to / name
-                target.parent.mkdir(parents=True, exist_ok=True)
                 if source is None:
                     raise _refused(file, f"{name[:200]!r} cannot be read")
+                target = to / name
+                target.parent.mkdir(parents=True, exist_ok=True)
                 with source, target.open("xb") as written:
                     shutil.copyfileobj(source, written, 1 << 20)
     except (tarfile.TarError, EOFError, zlib.error, UnicodeError, ValueError) as error:
@@ -174,6 +160,28 @@ def unpack(file: Path, to: Path) -> None:
         if error.errno is None:
             raise _refused(file, f"it is damaged or no .tar.gz: {error}") from None
         raise
+
+
+def _checked(
+    archive: tarfile.TarFile, file: Path, to: Path
+) -> Iterator[tuple[tarfile.TarInfo, str]]:
+    """Yield the entries of an archive, each once it is known that it may be written."""
+    total, seen = 0, set[str]()
+    for entry in archive:
+        name = str(checked_path(entry.name))
+        if not entry.isreg() or entry.sparse is not None or not is_known(name):
+            raise _refused(file, f"{name[:200]!r} is nothing that a bundle has")
+        if name.casefold() in seen:
+            raise _refused(file, f"{name[:200]!r} is in it twice")
+        seen.add(name.casefold())
+        total += entry.size
+        if len(seen) > MOST_FILES or total > MOST_BYTES:
+            raise _refused(
+                file, f"it holds more than {MOST_FILES:,} files or {MOST_BYTES / 1e9:g} GB"
+            )
+        if total > shutil.disk_usage(to).free:
+            raise EngineError(f"no room to unpack {file.name}", "free some disk space")
+        yield entry, name
 
 
 def _refused(file: Path, why: str) -> EngineError:
@@ -262,7 +270,7 @@ def replay(opened: Opened) -> Iterator[tuple[Project, list[str]]]:
     ]
     if others:
         raise EngineError(
-            f"this engine would do something else than the run in the bundle, first at {others[0]} ({len(others)} steps)",
+            f"here something else would be done than in the bundle, first at {others[0]} ({len(others)} steps)",
             _why(manifest),
         )
     warnings = [

@@ -1,4 +1,4 @@
-"""A recipe that another machine can read: places outside of its folder come into it, and none of this machine's stays."""
+"""A recipe that other machines can read: what it names outside of its project comes into it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def rewritten(text: str, moved: Mapping[str, str]) -> str:
     """Return a resolved recipe with other places, also where they stand in a query."""
     if not moved:
         return text
-    data = _moved(parse(text, Path("recipe.yaml")).data, moved)
+    data = with_moved(parse(text, Path("recipe.yaml")).data, moved)
     written = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
     try:
         if parse(written, Path("recipe.yaml")).data == data:
@@ -49,11 +49,12 @@ def rewritten(text: str, moved: Mapping[str, str]) -> str:
     return json.dumps(data, ensure_ascii=False, indent=2) + "\n"
 
 
-def _moved(value: Any, moved: Mapping[str, str]) -> Any:
+def with_moved(value: Any, moved: Mapping[str, str]) -> Any:
+    """Return a value in which places are those of the bundle."""
     if isinstance(value, Mapping):
-        return {key: _moved(child, moved) for key, child in value.items()}
+        return {key: with_moved(child, moved) for key, child in value.items()}
     if isinstance(value, list):
-        return [_moved(child, moved) for child in value]
+        return [with_moved(child, moved) for child in value]
     if isinstance(value, str):
         if value in moved:
             return moved[value]

@@ -27,7 +27,7 @@ from engine.versions.bundles.form import (
     REVIEWS,
     SOURCES,
 )
-from engine.versions.bundles.portable import moved_places, place_in_bundle, rewritten
+from engine.versions.bundles.portable import moved_places, place_in_bundle, rewritten, with_moved
 from engine.versions.repeating import place_of, refuse_changed
 from engine.versions.stored import StoredFile, StoredRun
 from engine.versions.trees import recipe_in, tree_of
@@ -86,26 +86,8 @@ def write_bundle(
         EngineError: the run is not done, data is missing or would bring what the recipe redacts, or the file cannot be
             written.
     """
-    if run.status != "done":
-        raise EngineError(
-            f"run {run.id} is {run.status}, and a bundle is of one that is done",
-            "go on with it: pada run RECIPE",
-        )
-    if not to.name.endswith((".tar.gz", ".tgz")):
-        raise EngineError(f"{to}: a bundle is a .tar.gz file", f"write --to {to.name}.tar.gz")
-    if (to.exists() or to.is_symlink()) and not replace:
-        raise EngineError(
-            f"{to} is there already", "replace it with --replace, or choose another place"
-        )
-    if not to.absolute().parent.is_dir():
-        raise EngineError(f"there is no folder {to.parent}", "make it, or choose another place")
+    _check(run, to, with_data=with_data, replace=replace)
     resolved = parse(run.resolved, run.path).data
-    redacts = bool((resolved.get("privacy") or {}).get("redact"))
-    if with_data and redacts:
-        raise EngineError(
-            f"the recipe of {run.id} redacts rows (privacy.redact), and its data files hold them as they were",
-            "leave out --with-data: the bundle then says which files with which digests belong there",
-        )
     moved = moved_places(resolved, run.base, run.project)
     data = {
         file: _data_place(file, run, resolved, moved) for file in run.files if file.text is None
@@ -121,6 +103,15 @@ def write_bundle(
     manifest = _manifest(
         run, data, moved, with_data=with_data, scores=scores, models=sorted(adapters)
     )
+    contents = {
+        MANIFEST: json.dumps(manifest, ensure_ascii=False, indent=1).encode(),
+        "README.txt": _README.encode(),
+        CALLS: b"".join(map(_line, calls)),
+        **({REVIEWS: b"".join(map(_line, _unnamed(reviews)))} if reviews else {}),
+        **{f"{FILES}/{path}": content for path, content in _tree(run, moved).items()},
+        **{f"{SOURCES}/{path}": content for path, content in _sources(run)},
+        **{f"{MODELS}/{name}": content for name, content in trained.items()},
+    }
     try:
         with (
             replacing(to) as part,
@@ -128,22 +119,10 @@ def write_bundle(
             gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed,
             tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
         ):
-            _add(archive, MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1).encode())
-            _add(archive, "README.txt", _README.encode())
-            _add(archive, CALLS, b"".join(map(_line, calls)))
-            if reviews:
-                _add(archive, REVIEWS, b"".join(map(_line, _unnamed(reviews))))
-            for path, content in _tree(run, moved).items():
-                _add(archive, f"{FILES}/{path}", content)
-            for path, content in _sources(run):
-                _add(archive, f"{SOURCES}/{path}", content)
-            for name, content in trained.items():
-                _add(archive, f"{MODELS}/{name}", content)
-            if with_data:
-                for file, path in data.items():
-                    archive.add(
-                        place_of(run, file), f"{FILES}/{path}", recursive=False, filter=_plain
-                    )
+            for name, content in contents.items():
+                _add(archive, name, content)
+            for file, path in data.items() if with_data else ():
+                archive.add(place_of(run, file), f"{FILES}/{path}", recursive=False, filter=_plain)
     except OSError as error:
         raise EngineError(
             f"{to} cannot be written: {error.strerror or error}", "check the place and its room"
@@ -156,6 +135,35 @@ def write_bundle(
         missing=() if with_data else tuple(data.values()),
         models=len(adapters) if with_models else 0,
     )
+
+
+def _check(run: StoredRun, to: Path, *, with_data: bool, replace: bool) -> None:
+    """Raise EngineError where no bundle of a run may be written, or not to this place."""
+    if run.status != "done":
+        raise EngineError(
+            f"run {run.id} is {run.status}, and a bundle is of one that is done",
+            "go on with it: pada run RECIPE",
+        )
+    if any(node.content is None for node in run.nodes.values()):
+        raise EngineError(
+            f"rows of run {run.id} were removed (`pada clean`)",
+            f"make them again: pada rerun {run.id}",
+        )
+    if not to.name.endswith((".tar.gz", ".tgz")):
+        raise EngineError(f"{to}: a bundle is a .tar.gz file", f"write --to {to.name}.tar.gz")
+    if (to.exists() or to.is_symlink()) and not replace:
+        raise EngineError(
+            f"{to} is there already", "replace it with --replace, or choose another place"
+        )
+    if not to.absolute().parent.is_dir():
+        raise EngineError(f"there is no folder {to.parent}", "make it, or choose another place")
+    privacy = parse(run.resolved, run.path).data.get("privacy")
+    redacts = bool((privacy or {}).get("redact"))
+    if with_data and redacts:
+        raise EngineError(
+            f"the recipe of {run.id} redacts rows (privacy.redact), and its data files hold them as they were",
+            "leave out --with-data: the bundle then says which files with which digests belong there",
+        )
 
 
 def _data_place(
@@ -193,7 +201,7 @@ def _manifest(
         "version": about["version"],
         "digest": about["digest"],
         "limit": run.limit,
-        "settings": about["settings"],
+        "settings": with_moved(about["settings"], moved),
         "plan": run.plan,
         "versions": dict(run.versions),
         "hardware": about["hardware"],
@@ -220,7 +228,7 @@ def _manifest(
             for f in run.files
             if f.text is not None and not PurePosixPath(f.path).is_absolute()
         ],
-        "nodes": {node.name: [node.id, node.content] for node in run.nodes.values()},
+        "nodes": {node.name: [node.id, node.content or ""] for node in run.nodes.values()},
         "scores": [dict(score) for score in scores],
     }
 
