@@ -17,7 +17,7 @@ from engine.backends.protocol import (
 from engine.backends.structured import json_of
 from engine.rows import Call
 from engine.run.budget import BudgetTracker
-from engine.store import Store, now
+from engine.store import CallUseRow, Store, now
 
 
 class Ledger:
@@ -56,7 +56,7 @@ class Ledger:
         ]
         if taken:
             self._noted.update(taken)
-            self._store.note_calls(node, [request for _, request in taken])
+            self._store.note([CallUseRow(node, request) for _, request in taken])
 
     def keep(self, completions: Iterable[Completion]) -> None:
         """Hold completions ready for the stage that asked."""

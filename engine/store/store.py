@@ -22,13 +22,8 @@ from engine.gate import check_state, own_state
 from engine.rows import Call, Row
 from engine.store import lock, reading
 from engine.store.columns import (
-    CallUseRow,
-    FileTextRow,
     NodeRow,
-    PatternOriginRow,
-    ProvenanceRow,
     RecipeRow,
-    RunFileRow,
     RunNodeRow,
     RunRow,
     line,
@@ -283,22 +278,9 @@ class Store:
         self._append([row])
         self.flush()
 
-    def write_origin(self, origin: PatternOriginRow) -> None:
-        """Write down where a pattern of the run was first seen."""
-        self._append([origin])
-
-    def write_provenance(
-        self,
-        provenance: ProvenanceRow,
-        files: Sequence[RunFileRow],
-        texts: Sequence[FileTextRow],
-    ) -> None:
-        """Write down what the run is made of; of a run that goes on, what it goes on with."""
-        self._append([provenance, *files, *texts])
-
-    def note_calls(self, node: str, calls: Sequence[str]) -> None:
-        """Write down replies that a node took and that another one had asked for."""
-        self._append([CallUseRow(node, call) for call in calls])
+    def note(self, rows: Sequence[Row]) -> None:
+        """Write down what no step makes, such as where a pattern was first seen, or what the run is made of."""
+        self._append(rows)
 
     def record_calls(self, calls: Sequence[Call]) -> None:
         """Add ledger entries, good and bad; on disk within half a second."""

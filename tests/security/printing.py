@@ -15,6 +15,7 @@ PRINTING = {
     "cli/terminal/ending.py::output_failed": "writes out what is clean already",
     "cli/patterns/listing.py::export_patterns": CSV,
     "cli/recipes.py::_print_problems": JSON,
+    "cli/versions/diff.py::diff_command": JSON,
     "cli/review/keys.py::text": "reads; its prompt is clean (cli.review.session)",
     "cli/sql/console.py::converse": "reads; its prompts are the engine's own",
     "cli/sql/output.py::write_csv": CSV,

@@ -182,7 +182,7 @@ def test_clean_removes_it_with_its_run(tmp_path: Path) -> None:
             files = [
                 RunFileRow(run, t.digest, "", "prompt", t.digest, 3_000_000_000) for t in texts
             ]
-            store.write_provenance(row, files, texts)
+            store.note([row, *files, *texts])
             store.end_run(run, "done")
     remove(tmp_path, plan_removal(tmp_path, 1))
     assert rows(tmp_path, "SELECT run FROM provenance") == [{"run": "r0002"}]

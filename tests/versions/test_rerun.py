@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from engine.version import versions
 from engine.versions import repeating
 from tests.e2e.runs import pada_here, rows
 from tests.versions.made import edit
@@ -65,7 +66,7 @@ def test_other_data_is_refused_with_its_digest(copied: Path, change: str) -> Non
 
 
 def test_other_libraries_are_a_warning(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = repeating.versions()
+    now = versions()
     monkeypatch.setattr(repeating, "versions", lambda: {**now, "torch": "9.9"})
     code, said = rerun(copied)
     assert code == 0

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from engine.errors import EngineError
 from engine.fingerprint import file_digest
-from engine.gate import project_of
+from engine.gate import passed, project_of
 from engine.gate.roots import PROJECT, real
 from engine.plan.resources import Resources
 from engine.spec.loader import LoadedRecipe
@@ -85,7 +85,12 @@ def files_of(loaded: LoadedRecipe, resources: Resources) -> list[KeptFile]:
         packages = {}
     found: dict[Path, str] = {}
     for kind, path in own_files(loaded, resources):
-        if (file := real(path)).is_file() and not _ships(file):
+        try:
+            file = passed(path, loaded.base, EngineError)
+        except EngineError:
+            # Such as a link in an operator's folder: nothing that is read leads there.
+            continue
+        if file.is_file() and not _ships(file):
             found.setdefault(file, kind)
     # Where the data is not here, the rest is told all the same.
     with suppress(EngineError):

@@ -30,11 +30,8 @@ class Kept(NamedTuple):
 
 def keep(store: Store, run: str, kept: Kept) -> None:
     """Write down what a run is made of, on this machine."""
-    store.write_provenance(
-        replace(kept.provenance, run=run, hardware=hardware()),
-        [replace(file, run=run) for file in kept.files],
-        kept.texts,
-    )
+    row = replace(kept.provenance, run=run, hardware=hardware())
+    store.note([row, *(replace(file, run=run) for file in kept.files), *kept.texts])
 
 
 def kept_of(loaded: LoadedRecipe, resources: Resources, say: Callable[[str], None]) -> Kept:
