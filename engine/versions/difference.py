@@ -135,7 +135,7 @@ def _packages(one: Side) -> Mapping[str, str]:
     found = {}
     for entry in entries:
         about = [str(entry[key]) for key in ("version", "commit") if entry.get(key)]
-        found[str(entry.get("name", "?"))] = " ".join(about) or str(entry.get("hash", "?"))
+        found[str(entry.get("name", "?"))] = " ".join(about) or str(entry.get("content", "?"))
     return found
 
 

@@ -31,7 +31,7 @@ CREATE TABLE provenance (
   changed VARCHAR[],
   -- SHA-256 of pada.lock; NULL where there is none.
   lock VARCHAR,
-  -- Packages that the project depends on, as JSON: name, version, commit, hash.
+  -- Packages that the project depends on, as JSON: name, version, address, commit, hash of the content.
   packages JSON NOT NULL,
   -- Models by role, as JSON: backend, name and identity (of weights their digest).
   models JSON NOT NULL,

@@ -213,7 +213,10 @@ def _manifest(
         "tags": about["tags"],
         "changed": about["changed"],
         "lock": about["lock"],
-        "packages": [{k: v for k, v in p.items() if k != "path"} for p in about["packages"]],
+        "packages": [
+            {k: v for k, v in p.items() if k != "path" and not str(v).startswith("file:")}
+            for p in about["packages"]
+        ],
         "models": {
             role: {**of, "name": moved.get(of["name"], of["name"])}
             for role, of in about["models"].items()
@@ -257,7 +260,8 @@ def _sources(run: StoredRun) -> Iterator[tuple[str, bytes]]:
         if PurePosixPath(file.path).is_absolute() or file.path.startswith("."):
             continue
         below = f"packages/{file.package}/" if file.package else ""
-        if not secrets_in(file.text):
+        # Addresses of folders are of this machine.
+        if not secrets_in(file.text) and "file://" not in file.text:
             yield f"{below}{file.path}", file.text.encode()
 
 
