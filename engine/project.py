@@ -36,12 +36,13 @@ from engine.run.execute import Outcome, execute
 from engine.run.expected import Expected, expect
 from engine.run.origins import Origins
 from engine.run.progress import Callback, Event, Logged, Reporter
+from engine.run.repeated import Repeated
 from engine.slicing import LEVEL, MIN_SIZE, Search, search
 from engine.slicing.log import Drift, drift, log_rows
 from engine.slicing.validation import ValidationRows, validation_rows
 from engine.spec.limited import limited
 from engine.spec.loader import LoadedRecipe, load
-from engine.spec.recipe import OperatorSpec, Value
+from engine.spec.recipe import Budget, OperatorSpec, Value
 from engine.spec.repository import check_packages, state_folder
 from engine.store import FILE, Store, reader
 from engine.system.files import private
@@ -81,6 +82,8 @@ class Project:
     """At most so many rows of each split."""
     known: Examined | None = field(default=None, repr=False, compare=False)
     """What is known of its problems and rows already; None where they are to be looked at."""
+    repeated: Repeated | None = field(default=None, repr=False, compare=False)
+    """What makes its run one that was made before; None for one of its own."""
 
     @classmethod
     def open(
@@ -157,7 +160,13 @@ class Project:
 
     @cached_property
     def _compiled(self) -> tuple[Plan, Resources]:
-        resources = gather(self.loaded, self.examined.splits, self._reviews)
+        recorded = self.repeated.recorded if self.repeated else None
+        resources = gather(
+            self.loaded,
+            self.examined.splits,
+            self._reviews,
+            unasked=recorded.models if recorded else {},
+        )
         prompt = task_prompt(self.loaded)
         plan = compile_plan(self.loaded.recipe, resources, prompt, self.limit)
         judge = next((node for node in plan.nodes.values() if node.stage == "judge"), None)
@@ -375,6 +384,8 @@ class Project:
     @property
     def keys(self) -> list[KeyUse]:
         """The keys that a run sends, and where; none that stay on this machine."""
+        if self.repeated is not None and self.repeated.recorded is not None:
+            return []
         return key_uses(*self._compiled, self.loaded.recipe)
 
     def run(
@@ -401,7 +412,8 @@ class Project:
         self.validate()
         require_consent(self.keys, trust, self.loaded)
         # A plan that is there already knew models that were fetched by name alone.
-        fetched = fetch_missing(self.loaded, watcher.say)
+        recorded = self.repeated.recorded if self.repeated else None
+        fetched = fetch_missing(self.loaded, watcher.say, recorded.models if recorded else ())
         return (self.again() if fetched else self)._execute(watcher)
 
     def _execute(self, watcher: Reporter) -> Outcome:
@@ -409,11 +421,16 @@ class Project:
         plan, resources = self._compiled
         store = Store.open(self.state, notice=watcher.say)
         with private(), store.lock_run():
-            run = begin(self.loaded, plan, resources, store, self.limit, watcher)
+            repeated = self.repeated
+            kept = repeated.kept if repeated else None
+            recorded = repeated.recorded if repeated else None
+            run = begin(self.loaded, plan, resources, store, self.limit, watcher, kept)
             recipe = self.loaded.recipe
             origins = Origins(store, run, recipe.name, recipe.version)
             with limited(self.loaded):
-                return execute(plan, resources, recipe.budget, store, run, watcher, origins)
+                # Replies that cost nothing now are not held against what the recipe allows.
+                budget = Budget() if recorded else recipe.budget
+                return execute(plan, resources, budget, store, run, watcher, origins, recorded)
 
     def small(self, rows: int, steps: int, state: Path) -> Project:
         """Return the project of a preview in a state folder of its own: few rows and steps, one round, one seed."""

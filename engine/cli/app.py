@@ -31,6 +31,7 @@ from engine.cli.site import ci, docs, validate
 from engine.cli.terminal.help import add_examples
 from engine.cli.terminal.logged import add_log_options
 from engine.cli.terminal.streams import echo
+from engine.cli.versions import bundle, diff, history, rerun
 from engine.version import __version__
 
 app = typer.Typer(
@@ -241,6 +242,8 @@ def compare(
 
 
 app.command()(init)
+for of_versions in (diff, history, rerun, bundle):
+    app.command()(of_versions)
 app.command()(review)
 app.command()(resolve)
 app.command()(deps)

@@ -5,6 +5,7 @@ A row has the task's inputs and `output`; the right answer, and whether a user r
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from engine.data.reading import NoColumnError, SettingError, read_source
@@ -73,6 +74,11 @@ class Log:
         )
         at = self._loaded.at("failures", self._key)
         return [Problem(at, message, hint, "warning", "log-time")]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of this machine that it is read from. Raises RecipeError."""
+        return self._origin().files
 
     def digest(self) -> str:
         """Return what tells these rows from others. Raises RecipeError."""

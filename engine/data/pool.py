@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.data.reading import NoColumnError, SettingError, stream_source
@@ -71,6 +72,11 @@ class Pool:
         except RecipeError as error:
             return error.problems
         return notes_of(origin)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of this machine that it is read from. Raises RecipeError."""
+        return self._origin().files
 
     def digest(self) -> str:
         """Return what tells these rows from others. Raises RecipeError."""

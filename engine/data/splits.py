@@ -149,6 +149,18 @@ class Splits:
         )
         return {split: self._digest(origin) for split, origin in self._origins.items()}
 
+    def files(self) -> dict[str, tuple[Path, ...]]:
+        """Return the files of this machine that are read for each source, for those of log and pool too.
+
+        Raises:
+            RecipeError: a source is not there.
+        """
+        files = {split: origin.files for split, origin in self._origins.items()}
+        for name, more in (("log", self.log), ("pool", self.pool)):
+            if more is not None:
+                files[name] = more.files
+        return files
+
     def _digest(self, origin: Origin) -> str:
         if origin not in self._digests:
             try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from engine import models
@@ -111,7 +112,12 @@ def task_prompt(loaded: LoadedRecipe) -> str:
 
 
 def gather(
-    loaded: LoadedRecipe, splits: Splits | None = None, reviews: Reviews = NONE
+    loaded: LoadedRecipe,
+    splits: Splits | None = None,
+    reviews: Reviews = NONE,
+    *,
+    with_data: bool = True,
+    unasked: Mapping[str, str] = MappingProxyType({}),
 ) -> Resources:
     """Look everything up; a model that is not on this machine yet has the identity `unfetched:<name>`.
 
@@ -119,6 +125,8 @@ def gather(
         loaded: The recipe.
         splits: Its rows, where they were read already.
         reviews: What people say of its rows.
+        with_data: False where the rows need not be here: nothing is said of them then.
+        unasked: Role -> identity of models that are not asked, and need not be on this machine.
 
     Raises:
         RecipeError: a prompt, a source of the data or the method cannot be used.
@@ -143,13 +151,17 @@ def gather(
         if operator.make is None:
             prompt = operator.prompt(packs["teacher"].name)
             prompts[prompt.name] = prompt
-    splits = splits or read_splits(loaded, network=True)
+    if splits is None:
+        splits = read_splits(loaded, network=True) if with_data else Splits(loaded)
     return Resources(
         prompts=prompts,
-        data=splits.digests(),
+        data=splits.digests() if with_data else {},
         splits=splits,
         models={
-            role: role_model(recipe.models.of(role), loaded.base, packs.get(role)) for role in ROLES
+            role: role_model(
+                recipe.models.of(role), loaded.base, packs.get(role), unasked.get(role)
+            )
+            for role in ROLES
         },
         method=loaded.method,
         operators=operators,
@@ -168,11 +180,18 @@ def _adapter(loaded: LoadedRecipe) -> GivenAdapter | None:
     return GivenAdapter(adapter.folder, adapter.digest)
 
 
-def role_model(spec: ModelSpec, base: Path, pack: Pack | None = None) -> RoleModel:
-    """Describe one role's model without loading it; `pack` is that of a teacher or a judge."""
+def role_model(
+    spec: ModelSpec, base: Path, pack: Pack | None = None, identity: str | None = None
+) -> RoleModel:
+    """Describe one role's model without loading it; `pack` is that of a teacher or a judge.
+
+    With an `identity` nothing of it is looked for.
+    """
     backend = BACKENDS[spec.backend]
     thinking = 0 if pack is None else thinking_tokens(spec, pack)
     settings = backend.parse(spec.settings).model_dump(mode="json")
+    if identity is not None:
+        return RoleModel(spec.backend, spec.model, identity, None, settings, thinking)
     if not backend.local:
         identity = backend.identity(spec.model, base, spec.settings)
         return RoleModel(spec.backend, spec.model, identity, base, settings, thinking)

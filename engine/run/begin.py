@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 from engine import models
@@ -11,6 +11,7 @@ from engine.fingerprint import short
 from engine.plan.graph import Plan
 from engine.plan.resources import ROLES, Resources
 from engine.run.expected import expect
+from engine.run.kept import Kept, keep, kept_of
 from engine.run.progress import Reporter
 from engine.spec.loader import LoadedRecipe
 from engine.store import Store
@@ -24,8 +25,12 @@ def begin(
     store: Store,
     row_limit: int | None,
     watcher: Reporter,
+    kept: Kept | None = None,
 ) -> str:
-    """Go on with the run of this very plan that is not done, else start one; return its id."""
+    """Go on with the run of this very plan that is not done, else start one; return its id.
+
+    `kept` is what it is made of where it is made again; else that is found out.
+    """
     name, used = loaded.recipe.name, versions()
     # Not the recipe's hash: what decides no row, such as a budget that is raised, makes no other run.
     mark = short([name, [node.id for node in plan.nodes.values()]])
@@ -48,6 +53,7 @@ def begin(
             estimate=expected.estimate.stored(expected.minutes),
             plan=mark,
         )
+    keep(store, run, kept or kept_of(loaded, resources, watcher.say))
     again = " goes on" if store.run_row(run).resumed else ""
     watcher.say(
         f"run {run}{again}: recipe {name}, {len(plan.nodes)} nodes, state in {store.path.parent}"
@@ -55,10 +61,14 @@ def begin(
     return run
 
 
-def fetch_missing(loaded: LoadedRecipe, say: Callable[[str], None]) -> bool:
-    """Fetch the models that the recipe names and this machine lacks; return whether there were any."""
+def fetch_missing(
+    loaded: LoadedRecipe, say: Callable[[str], None], without: Container[str] = ()
+) -> bool:
+    """Fetch the models that the recipe names and this machine lacks, but some roles'; return whether there were any."""
     fetched = False
     for role in ROLES:
+        if role in without:
+            continue
         spec = loaded.recipe.models.of(role)
         backend = BACKENDS[spec.backend]
         if backend.local and models.locate(spec.model, loaded.base, backend.weights) is None:

@@ -87,6 +87,7 @@ class NodeContext:
         known = self._ledger.known(requests)
         if any(r.id not in known for r in requests):
             raise Pending(role, list({r.id: r for r in requests}.values()))
+        self._ledger.note_use(self.node, requests)
         return [known[r.id] for r in requests]
 
     def embed(self, texts: Sequence[str], *, keep: bool = True) -> npt.NDArray[np.float32]:

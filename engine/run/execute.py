@@ -27,6 +27,7 @@ from engine.run.dispatcher import BudgetReached, Dispatcher
 from engine.run.ledger import Ledger
 from engine.run.origins import Origins
 from engine.run.progress import Reporter
+from engine.run.repeated import Recorded
 from engine.run.session import Session
 from engine.spec.recipe import Budget
 from engine.stages import STAGES
@@ -70,13 +71,14 @@ class Execution:
         store: Store,
         run: str,
         reporter: Reporter,
+        recorded: Recorded | None = None,
     ) -> None:
         """Take what to run and where its rows go; `run` is an id from `store.start_run`."""
         self._plan, self._resources = plan, resources
         self._store, self._run, self._reporter = store, run, reporter
         self._tracker = BudgetTracker(budget, store.spent(node.id for node in plan.nodes.values()))
         self._ledger = Ledger(store, run, self._tracker)
-        self._session = Session(resources.models, reporter, self._texts)
+        self._session = Session(resources.models, reporter, self._texts, recorded)
         self._dispatcher = Dispatcher(
             resources.models, self._session, self._ledger, self._tracker, reporter
         )
@@ -303,14 +305,18 @@ def execute(
     run: str,
     reporter: Reporter,
     origins: Origins,
+    recorded: Recorded | None = None,
 ) -> Outcome:
-    """Run a plan, and note in the store how it ended and where its patterns were first seen, whatever happens."""
+    """Run a plan, and note in the store how it ended and where its patterns were first seen, whatever happens.
+
+    With `recorded` replies no model is asked in calls.
+    """
     for model in resources.models.values():
         backend = BACKENDS[model.backend]
         hide(backend.secrets(backend.parse(model.settings)))
     with about(run=run):
         return _executed(
-            Execution(plan, resources, budget, store, run, reporter), store, run, origins
+            Execution(plan, resources, budget, store, run, reporter, recorded), store, run, origins
         )
 
 

@@ -17,7 +17,7 @@ from engine.backends.protocol import (
 from engine.backends.structured import json_of
 from engine.rows import Call
 from engine.run.budget import BudgetTracker
-from engine.store import Store, now
+from engine.store import CallUseRow, Store, now
 
 
 class Ledger:
@@ -27,21 +27,36 @@ class Ledger:
         """Read from `store`, write calls as made by `run`, and commit what they took to `tracker`."""
         self._store, self._run, self._tracker = store, run, tracker
         self._replies: dict[str, Completion] = {}
+        self._asked_by: dict[str, str] = {}
+        """Request -> the node that asked first, of replies that were found in the store."""
+        self._noted: set[tuple[str, str]] = set()
 
     def known(self, requests: Sequence[Request]) -> dict[str, Completion]:
         """Return the completions of those requests that have one."""
         missing = [r.id for r in requests if r.id not in self._replies]
         if missing:
             for identity, call in self._store.replies(missing).items():
-                self._replies[identity] = _completion(call)
+                self._replies[identity] = completion_of(call)
+                self._asked_by[identity] = call.node
         return {r.id: self._replies[r.id] for r in requests if r.id in self._replies}
 
     def failures(self, requests: Sequence[Request]) -> dict[str, list[Completion]]:
         """Return the unusable replies of those requests that have any, from all runs, oldest first."""
         failures = self._store.failures([r.id for r in requests])
         return {
-            request: [_completion(call) for call in calls] for request, calls in failures.items()
+            request: [completion_of(call) for call in calls] for request, calls in failures.items()
         }
+
+    def note_use(self, node: str, requests: Sequence[Request]) -> None:
+        """Write down which replies a node took that another one had asked for."""
+        taken = [
+            (node, r.id)
+            for r in requests
+            if self._asked_by.get(r.id, node) != node and (node, r.id) not in self._noted
+        ]
+        if taken:
+            self._noted.update(taken)
+            self._store.note([CallUseRow(node, request) for _, request in taken])
 
     def keep(self, completions: Iterable[Completion]) -> None:
         """Hold completions ready for the stage that asked."""
@@ -111,7 +126,8 @@ def entry(run: str, pending: PendingRequest, completion: Completion) -> Call:
     )
 
 
-def _completion(call: Call) -> Completion:
+def completion_of(call: Call) -> Completion:
+    """Return the completion that an entry of the ledger is of; raises ValueError for a reply that is no JSON."""
     value: Any = None
     if call.error is None:
         value = call.reply if call.schema is None else json_text.parse(json_of(call.reply))

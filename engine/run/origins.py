@@ -61,7 +61,7 @@ class Origins:
                 self._known[_key(origin)] = Sighting(
                     origin, one.members, one.pattern.centroid, one.pattern.category, one.embedder
                 )
-                self._store.write_origin(origin)
+                self._store.note([origin])
 
     def _found(self, nodes: Sequence[Node]) -> dict[str, _Found]:
         """Return the patterns of one seed, each as found last."""

@@ -20,6 +20,7 @@ from engine.errors import BackendError, ModelError
 from engine.plan.resources import RoleModel
 from engine.rows import Example
 from engine.run.progress import Reporter
+from engine.run.repeated import Recorded, RecordedGenerator
 from engine.stages.quality.leak_guard import LeakGuard, LeakGuards
 from engine.tasks import TaskKind
 
@@ -44,8 +45,13 @@ class Session:
         models: Mapping[str, RoleModel],
         reporter: Reporter,
         first: Callable[[], Sequence[str]],
+        recorded: Recorded | None = None,
     ) -> None:
-        """Take the models by role, and the texts to embed before any others; nothing is loaded yet."""
+        """Take the models by role, and the texts to embed before any others; nothing is loaded yet.
+
+        Where replies are `recorded`, they answer in place of models that are asked in calls.
+        """
+        self._recorded = recorded
         self._models, self._reporter, self._first = models, reporter, first
         self._lasting: dict[str, npt.NDArray[np.float32]] = {}
         self._open: dict[tuple[str, ...], Any] = {}
@@ -75,11 +81,13 @@ class Session:
 
     def generator(self, role: str) -> Generator:
         """Return the backend of a role that is asked in calls."""
+        if self._recorded is not None:
+            return RecordedGenerator(self._recorded, role)
         return cast(Generator, self._backend(role))
 
     def deferred(self, role: str) -> Deferred | None:
         """Return the backend of the teacher or the judge where its replies come after the run, else None."""
-        if not BACKENDS[self._models[role].backend].deferred:
+        if self._recorded is not None or not BACKENDS[self._models[role].backend].deferred:
             return None
         return cast(Deferred, self._backend(role))
 

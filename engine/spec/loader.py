@@ -328,6 +328,14 @@ def _secrets(document: Document) -> list[Problem]:
     return problems
 
 
+def secrets_in(text: str) -> bool:
+    """Return whether a text of YAML, written by anybody, holds what looks like a key or a password."""
+    try:
+        return bool(_secrets(parse(text, Path("text.yaml"))))
+    except RecipeError:
+        return False
+
+
 def dotted(path: KeyPath) -> str:
     """Return a path as people write it: `metrics[2].sql`."""
     text = ""

@@ -4,7 +4,13 @@ Owns `.pada/store.duckdb`, `.pada/spool` and `.pada/run.lock`. Knows records (en
 plans or models. `docs/decisions/0001-one-writer.md` says why it is built this way.
 """
 
-from engine.store.columns import PatternOriginRow
+from engine.store.columns import (
+    CallUseRow,
+    FileTextRow,
+    PatternOriginRow,
+    ProvenanceRow,
+    RunFileRow,
+)
 from engine.store.file import FILE, Busy
 from engine.store.ingest import add_reviews
 from engine.store.lock import Holder, holder
@@ -27,11 +33,15 @@ from engine.store.store import NodeInfo, Store, now
 __all__ = [
     "FILE",
     "Busy",
+    "CallUseRow",
+    "FileTextRow",
     "Holder",
     "NodeInfo",
     "PatternOriginRow",
+    "ProvenanceRow",
     "QueryResult",
     "ReadableStore",
+    "RunFileRow",
     "Sighting",
     "Spent",
     "Store",

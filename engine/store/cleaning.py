@@ -182,8 +182,16 @@ def _delete(connection: duckdb.DuckDBPyConnection, removal: Removal) -> None:
                     f'DELETE FROM "{table}" WHERE node IN (SELECT unnest(?::VARCHAR[]))', nodes
                 )
         connection.execute("DELETE FROM node WHERE id IN (SELECT unnest(?::VARCHAR[]))", nodes)
+        connection.execute(
+            "DELETE FROM call_use WHERE node IN (SELECT unnest(?::VARCHAR[]))", nodes
+        )
         connection.execute("DELETE FROM run_node WHERE list_contains(?, run)", runs)
         connection.execute("DELETE FROM pattern_origin WHERE list_contains(?, run)", runs)
+        for table in ("provenance", "run_file"):
+            connection.execute(f"DELETE FROM {table} WHERE list_contains(?, run)", runs)
+        connection.execute(
+            "DELETE FROM file_text WHERE digest NOT IN (SELECT digest FROM run_file)"
+        )
         connection.execute("DELETE FROM run WHERE list_contains(?, id)", runs)
         connection.execute("DELETE FROM run_part WHERE list_contains(?, run)", runs)
         flat.sweep(connection)

@@ -143,6 +143,68 @@ class PatternOriginRow(Row):
     """Cosine similarity of the centroids; None where it was not needed, or embedders differ."""
 
 
+@dataclass(frozen=True, slots=True)
+class ProvenanceRow(Row):
+    """What one run was made of."""
+
+    table = "provenance"
+    run: str
+    version: str
+    """The recipe's own."""
+    resolved: str
+    """The recipe as it was run, as YAML; `digest` hashes what it says."""
+    digest: str
+    project: str
+    """Its folder; `file` is the recipe's, from there."""
+    file: str
+    vars: Mapping[str, Any]
+    places: tuple[str, ...]
+    """What the user named by them."""
+    settings: Mapping[str, Any]
+    repository: str | None
+    commit_hash: str | None
+    branch: str | None
+    tags: tuple[str, ...] | None
+    changed: tuple[str, ...] | None
+    """Of its files those that are not as in the commit."""
+    lock: str | None
+    packages: tuple[Mapping[str, Any], ...]
+    models: Mapping[str, Any]
+    data: Mapping[str, Any]
+    hardware: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFileRow(Row):
+    """One file that a run was made of."""
+
+    table = "run_file"
+    run: str
+    path: str
+    package: str
+    kind: str
+    digest: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileTextRow(Row):
+    """The text of files with one digest."""
+
+    table = "file_text"
+    digest: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallUseRow(Row):
+    """A reply that a node took and another one had asked for."""
+
+    table = "call_use"
+    node: str
+    call: str
+
+
 KEYS: Mapping[str, tuple[str, ...]] = {
     "recipe": ("id",),
     "run": ("id",),
@@ -150,6 +212,10 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "run_node": ("run", "node"),
     "pattern_origin": ("run", "seed", "pattern"),
     "review": ("id",),
+    "provenance": ("run",),
+    "run_file": ("run", "package", "path", "kind"),
+    "file_text": ("digest",),
+    "call_use": ("node", "call"),
 }
 """Tables of records that are no stage's: a later one with the same key replaces the earlier."""
 

@@ -23,7 +23,6 @@ from engine.rows import Call, Row
 from engine.store import lock, reading
 from engine.store.columns import (
     NodeRow,
-    PatternOriginRow,
     RecipeRow,
     RunNodeRow,
     RunRow,
@@ -279,9 +278,9 @@ class Store:
         self._append([row])
         self.flush()
 
-    def write_origin(self, origin: PatternOriginRow) -> None:
-        """Write down where a pattern of the run was first seen."""
-        self._append([origin])
+    def note(self, rows: Sequence[Row]) -> None:
+        """Write down what no step makes, such as where a pattern was first seen, or what the run is made of."""
+        self._append(rows)
 
     def record_calls(self, calls: Sequence[Call]) -> None:
         """Add ledger entries, good and bad; on disk within half a second."""

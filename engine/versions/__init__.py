@@ -1,1 +1,4 @@
-"""What changes between recipes, versions and runs: told by meaning, run again, and packed for others."""
+"""Versions of recipes: what differs between two, what came of each, and runs made again, here or elsewhere.
+
+Reads git, the store and files; prints nothing.
+"""

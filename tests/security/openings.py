@@ -10,6 +10,9 @@ CACHE = "of the engine's own cache"
 OWN = "of the engine's package"
 NAMED = "named by the user on the command line"
 NONE = "opens no file"
+UNPACKED = (
+    "of a folder into which versions.bundles unpacked nothing but files, for whoever named it"
+)
 
 OPENINGS = {
     "adoption.py::_extended": "gate: spec.taxonomies passed the file; else the recipe itself",
@@ -100,6 +103,8 @@ OPENINGS = {
     "review/files.py::_lines": NAMED,
     "run/context.py::progress": NONE,
     "run/dispatcher.py::_send": NONE,
+    "run/kept/files.py::_read": "gate: run.kept.files, files_of",
+    "run/kept/repository.py::_changed": "gate: run.kept.files, files_of",
     "run/progress.py::open": NONE,
     "run/session.py::_backend": NONE,
     "run/session.py::_embedded": NONE,
@@ -118,13 +123,13 @@ OPENINGS = {
     "spec/reference/texts.py::examples": OWN,
     "spec/reference/unknown.py::renamed": OWN,
     "spec/reply_schemas.py::_read": "gate: there",
-    "spec/yaml.py::read_text": "gate: those who call it, each named here",
     "spec/taxonomies.py::_from_file": "gate: there",
     "spec/yaml.py::read_bytes": "gate: whoever calls it",
+    "spec/yaml.py::read_text": "gate: those who call it, each named here",
     "sql/connection.py::_closed_database": NONE,
     "sql/connection.py::in_memory": NONE,
-    "sql/queries.py::is_sqlite": "gate: data.sources.query",
     "sql/queries.py::_queried_sqlite": "gate: data.sources.query, with what SQLite reads beside it",
+    "sql/queries.py::is_sqlite": "gate: data.sources.query",
     "store/document.py::render": NONE,
     "store/file.py::_patiently": STATE,
     "store/file.py::_refuse_other_files": STATE,
@@ -139,8 +144,17 @@ OPENINGS = {
     "store/spool.py::read_lines": STATE,
     "system/files.py::_sync": "flushes what was just written",
     "system/files.py::_write_new": "a new file under a name that nobody knows",
+    "system/hardware.py::_gpus": "of the system",
+    "system/hardware.py::_processor": "of the system",
+    "system/locks.py::holder": STATE,
     "system/log_file.py::_for_owner": NAMED,
     "system/log_file.py::_open": NAMED,
-    "system/locks.py::holder": STATE,
     "system/platforms.py::bounded": "of the process itself",
+    "versions/bundles/opening.py::_manifest": UNPACKED,
+    "versions/bundles/opening.py::_records": UNPACKED,
+    "versions/bundles/opening.py::open_bundle": NAMED,
+    "versions/bundles/opening.py::unpack": NAMED,
+    "versions/bundles/writing.py::_trained": STATE,
+    "versions/bundles/writing.py::write_bundle": NAMED,
+    "versions/texts.py::_engines": "gate: spec.package_data, the engine's own",
 }

@@ -14,6 +14,7 @@ PRINTING = {
     "cli/__init__.py::main": "closes standard error, where a pipe's reader is gone",
     "cli/terminal/ending.py::output_failed": "writes out what is clean already",
     "cli/patterns/listing.py::export_patterns": CSV,
+    "cli/versions/diff.py::diff_command": JSON,
     "cli/review/keys.py::text": "reads; its prompt is clean (cli.review.session)",
     "cli/site/validation.py::print_problem": JSON,
     "cli/sql/console.py::converse": "reads; its prompts are the engine's own",

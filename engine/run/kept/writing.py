@@ -1,0 +1,115 @@
+"""What a run keeps, written into the store at its beginning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from engine.errors import EngineError
+from engine.gate import project_of
+from engine.gate.roots import real
+from engine.plan.resources import Resources
+from engine.run.kept.files import KeptFile, files_of
+from engine.run.kept.repository import commit_of
+from engine.run.kept.resolved import meaning, resolved_text
+from engine.spec.loader import LoadedRecipe
+from engine.spec.yaml import KeyPath, parse
+from engine.store import FileTextRow, ProvenanceRow, RunFileRow, Store
+from engine.system.hardware import hardware
+
+
+class Kept(NamedTuple):
+    """What a run is made of, as the store keeps it."""
+
+    provenance: ProvenanceRow
+    files: Sequence[RunFileRow]
+    texts: Sequence[FileTextRow]
+
+
+def keep(store: Store, run: str, kept: Kept) -> None:
+    """Write down what a run is made of, on this machine."""
+    row = replace(kept.provenance, run=run, hardware=hardware())
+    store.note([row, *(replace(file, run=run) for file in kept.files), *kept.texts])
+
+
+def kept_of(loaded: LoadedRecipe, resources: Resources, say: Callable[[str], None]) -> Kept:
+    """Return what a run is made of; what cannot be told stays open, and a line says so at most."""
+    try:
+        files = files_of(loaded, resources)
+    except (EngineError, OSError) as error:
+        say(f"the run does not note the files that it is made of: {error}")
+        files = []
+    project = project_of(loaded.base)
+    own = [kept.file for kept in files if kept.kind != "data" and not kept.package]
+    commit = commit_of(project, own, say)
+    lock = next((kept for kept in files if kept.kind == "lock"), None)
+    resolved = resolved_text(loaded)
+    changed = commit.changed
+    row = ProvenanceRow(
+        run="",
+        version=loaded.recipe.version,
+        resolved=resolved,
+        digest=meaning(resolved),
+        project=str(project),
+        file=_inside(real(loaded.path.absolute()), project),
+        vars=dict(loaded.vars),
+        places=tuple(dict.fromkeys(_values(loaded))),
+        settings=dict(loaded.settings),
+        repository=commit.repository,
+        commit_hash=commit.hash,
+        branch=commit.branch,
+        tags=commit.tags,
+        changed=None if changed is None else tuple(_inside(file, project) for file in changed),
+        lock=lock.digest if lock else None,
+        packages=tuple(packages_of(lock)),
+        models={
+            role: {"backend": model.backend, "name": model.name, "identity": model.identity}
+            for role, model in resources.models.items()
+        },
+        data=dict(resources.data),
+        hardware={},
+    )
+    return Kept(
+        row,
+        [RunFileRow("", k.path, k.package, k.kind, k.digest, k.size) for k in files],
+        [FileTextRow(k.digest, k.text) for k in files if k.text is not None],
+    )
+
+
+def _inside(file: Path, project: Path) -> str:
+    return (file.relative_to(project) if file.is_relative_to(project) else file).as_posix()
+
+
+def _values(loaded: LoadedRecipe) -> list[str]:
+    """Return the texts of the recipe that name places which the user gave."""
+    return [str(value) for path in loaded.given if (value := _at(loaded.document.data, path))]
+
+
+def _at(data: Any, path: KeyPath) -> Any:
+    for key in path:
+        try:
+            data = data[key]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return data
+
+
+def packages_of(lock: KeptFile | None) -> list[dict[str, Any]]:
+    """Return the packages that a lock names, as it has them, without what is no plain value."""
+    if lock is None or lock.text is None:
+        return []
+    try:
+        entries = parse(lock.text, lock.file).data.get("packages")
+    except EngineError:
+        return []
+    if isinstance(entries, dict):
+        entries = [
+            {"name": name, **about} for name, about in entries.items() if isinstance(about, dict)
+        ]
+    return [
+        {key: value for key, value in entry.items() if isinstance(value, str | int)}
+        for entry in entries or []
+        if isinstance(entry, dict)
+    ]

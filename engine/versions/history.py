@@ -1,0 +1,273 @@
+"""The versions of a recipe in git, and what the runs of each came to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from statistics import fmean
+from typing import Any, NamedTuple
+
+from engine.errors import EngineError
+from engine.spec.yaml import LARGEST, parse
+from engine.store import Store, reader
+from engine.system.git import GitError, git_bytes, run_git
+from engine.versions.commits import repository_of
+from engine.versions.sides import Given, Side, has_store, side
+
+_FOLDERS = ("prompts", "schemas", "operators", "methods")
+"""Folders beside a recipe in which files of its own lie, also such as it no longer uses."""
+_MOST_TAGS = 50
+
+
+class Score(NamedTuple):
+    """A score on the test rows: the mean over seeds."""
+
+    value: float
+    low: float | None
+    """Of its 95 % interval, where one seed was run."""
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunScores:
+    """A run, and how it scored on test by the metric that its loop stops by."""
+
+    run: str
+    status: str
+    started: datetime
+    """UTC."""
+    limit: int | None
+    metric: str
+    untuned: Score | None
+    plain: Score | None
+    """Of round 0."""
+    chosen: Score | None
+    rounds: list[int]
+    """Rounds of the students that the stop rule chose, one or one for each seed."""
+    changed: list[str] | None
+    """Files that were not as in the commit; None where it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A commit that changed a recipe or what it uses, with the runs of it."""
+
+    commit: str
+    """Empty for runs that no commit is known of."""
+    date: str
+    """When it was committed, as ISO 8601."""
+    subject: str
+    tags: list[str]
+    version: str
+    """As the recipe says itself."""
+    runs: list[RunScores] = field(default_factory=list)
+
+
+def history(recipe: str, state: Path, most: int = 20) -> list[Version]:
+    """Return the versions of a recipe, the newest first, and last the runs that no version is known of.
+
+    Args:
+        recipe: File, folder or name.
+        state: The state folder with its runs.
+        most: So many versions at most.
+
+    Raises:
+        EngineError: the recipe or the store cannot be read.
+    """
+    with side(recipe, Given(state)) as now:
+        runs = _runs(state, now.project.loaded.recipe.name)
+        try:
+            root = repository_of(now.project.loaded.base)
+            files = _files(now, root)
+        except EngineError:
+            return [Version("", "", "", [], "", [run for _, run in runs])] if runs else []
+        versions = _versions(root, files, most)
+        known = {version.commit: version for version in versions}
+        own = files[0]
+        for version, text in zip(
+            versions, _texts(root, [v.commit for v in versions], own), strict=True
+        ):
+            known[version.commit] = Version(
+                version.commit, version.date, version.subject, version.tags, _said(text)
+            )
+        rest = Version("", "", "", [], "")
+        last = {commit: _last_change(root, commit, files) for commit in {c for c, _ in runs if c}}
+        for commit, run in runs:
+            known.get(last.get(commit, ""), rest).runs.append(run)
+        _tag(root, known, files)
+        return [*known.values(), *([rest] if rest.runs else [])]
+
+
+def _files(now: Side, root: Path) -> list[str]:
+    """Return what changes a recipe, from the repository's folder: its files, and the folders of such; itself first."""
+    base = now.project.loaded.base.resolve()
+    own = [now.project.loaded.path.absolute().resolve()]
+    with suppress(EngineError):
+        own += [file.file for file in now.files if file.kind != "data"]
+    own += [base / folder for folder in _FOLDERS]
+    inside = [path.relative_to(root).as_posix() for path in own if path.is_relative_to(root)]
+    if not inside or not own[0].is_relative_to(root):
+        raise EngineError("the recipe is in no repository")
+    return list(dict.fromkeys(inside))
+
+
+def _log(root: Path, *arguments: str, files: Sequence[str]) -> str:
+    return run_git(
+        ["--literal-pathspecs", "-c", "log.showSignature=false", "log", *arguments, "--", *files],
+        root,
+    )
+
+
+def _versions(root: Path, files: Sequence[str], most: int) -> list[Version]:
+    try:
+        listed = _log(root, f"--max-count={most}", "--format=%H%x1f%cI%x1f%s", files=files)
+    except GitError as error:
+        if "does not have any commits yet" in error.said:
+            return []
+        raise
+    lines = [line.split("\x1f") for line in listed.splitlines()]
+    return [Version(line[0], line[1], line[2], [], "") for line in lines if len(line) == 3]
+
+
+def _last_change(root: Path, commit: str, files: Sequence[str]) -> str:
+    """Return the commit up to another one that changed these files last; empty where it is not known any more."""
+    try:
+        return _log(
+            root, "--max-count=1", "--format=%H", "--end-of-options", commit, files=files
+        ).strip()
+    except GitError:
+        return ""
+
+
+def _tag(root: Path, known: Mapping[str, Version], files: Sequence[str]) -> None:
+    """Put each tag to the version that its commit has."""
+    listed = run_git(
+        ["for-each-ref", "--sort=creatordate", f"--count={_MOST_TAGS}", "--format=%(refname)", "refs/tags"], root
+    ).split()  # fmt: skip
+    for tag in listed:
+        version = known.get(_last_change(root, tag, files))
+        if version is not None:
+            version.tags.append(tag.removeprefix("refs/tags/"))
+
+
+def _texts(root: Path, commits: Sequence[str], file: str) -> list[str]:
+    """Return the recipe of each commit; empty where it has none."""
+    if not commits or "\n" in file:
+        return [""] * len(commits)
+    given = "".join(f"{commit}:{file}\n" for commit in commits).encode()
+    raw, texts, at = git_bytes(["cat-file", "--batch"], root, given=given), [], 0
+    for _ in commits:
+        end = raw.index(b"\n", at)
+        about = raw[at:end].split()
+        size = int(about[-1]) if about[-1].isdigit() and about[-2] == b"blob" else None
+        if size is None:
+            texts.append("")
+            at = end + 1
+            continue
+        texts.append(
+            raw[end + 1 : end + 1 + size].decode("utf-8", "replace") if size <= LARGEST else ""
+        )
+        at = end + 1 + size + 1
+    return texts
+
+
+def _said(text: str) -> str:
+    try:
+        version = parse(text, Path("recipe.yaml")).data.get("version", "") if text else ""
+    except EngineError:
+        return ""
+    return version if isinstance(version, str) else ""
+
+
+_RUNS = """
+SELECT u.id, u.status, u.started, u.row_limit, p.commit_hash, p.changed,
+  json_extract_string(c.effective, '$.loop.stop.metric') AS metric
+FROM run u JOIN recipe c ON c.id = u.recipe LEFT JOIN provenance p ON p.run = u.id
+WHERE c.name = ? ORDER BY u.id
+"""
+_SCORES = """
+WITH d AS (
+  SELECT r.run, r.seed, r.round, t.metric, t.best_round
+  FROM decision t JOIN all_run_rows r USING (node) WHERE r.stage = 'decide'
+), chosen AS (
+  SELECT run, seed, metric, arg_max(best_round, round) AS round FROM d GROUP BY ALL
+)
+SELECT l.run, l.metric, l.seed, l.round, l.value, l.low, l.high, k.round AS chosen
+FROM all_leaderboard l LEFT JOIN chosen k ON (k.run, k.seed, k.metric) = (l.run, l.seed, l.metric)
+WHERE l.split = 'test' AND l.recipe = ? AND l.value IS NOT NULL ORDER BY l.run, l.seed
+"""
+
+
+def _runs(state: Path, recipe: str) -> list[tuple[str, RunScores]]:
+    """Return the runs of a recipe with the commit of each, empty where none is known."""
+    if not has_store(state):
+        return []
+    # Brings a store of an earlier engine up to date.
+    Store.open(state, create_missing=False)
+    with reader(state) as query:
+        runs, scores = query(_RUNS, [recipe]), query(_SCORES, [recipe])
+    found = []
+    for run in runs:
+        own = [s for s in scores if s["run"] == run["id"] and s["metric"] == run["metric"]]
+        chosen = [s for s in own if s["round"] == s["chosen"]]
+        found.append(
+            (
+                run["commit_hash"] or "",
+                RunScores(
+                    run=run["id"],
+                    status=run["status"],
+                    started=run["started"],
+                    limit=run["row_limit"],
+                    metric=run["metric"] or "",
+                    untuned=_score([s for s in own if s["round"] == -1]),
+                    plain=_score([s for s in own if s["round"] == 0]),
+                    chosen=_score(chosen),
+                    rounds=sorted({s["round"] for s in chosen}),
+                    changed=run["changed"],
+                ),
+            )
+        )
+    return found
+
+
+def _score(rows: Sequence[Mapping[str, Any]]) -> Score | None:
+    if not rows:
+        return None
+    value = fmean(row["value"] for row in rows)
+    # The mean over seeds has another interval than each of them.
+    low, high = (rows[0]["low"], rows[0]["high"]) if len(rows) == 1 else (None, None)
+    return Score(value, low, high)
+
+
+def as_json(version: Version) -> dict[str, Any]:
+    """Return a version for programs."""
+    return {
+        "commit": version.commit or None,
+        "date": version.date or None,
+        "subject": version.subject,
+        "tags": version.tags,
+        "version": version.version,
+        "runs": [
+            {
+                "run": run.run,
+                "status": run.status,
+                "started": run.started,
+                "limit": run.limit,
+                "metric": run.metric,
+                **{
+                    name: None if score is None else score._asdict()
+                    for name, score in (
+                        ("untuned", run.untuned),
+                        ("plain", run.plain),
+                        ("chosen", run.chosen),
+                    )
+                },
+                "rounds": run.rounds,
+                "changed": run.changed,
+            }
+            for run in version.runs
+        ],
+    }

@@ -1,0 +1,203 @@
+"""One side of a comparison: a recipe as it is, as it was in a commit, or as a run had it; each read the same way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from engine import gate
+from engine.errors import EngineError, RecipeError
+from engine.gate.roots import PROJECT
+from engine.plan.graph import Plan
+from engine.plan.resources import gather
+from engine.project import Planned, Project
+from engine.run.kept import KeptFile, files_of
+from engine.spec.loader import find_recipe
+from engine.store import FILE
+from engine.version import versions
+from engine.versions.commits import files_at
+from engine.versions.stored import StoredRun, stored_run
+from engine.versions.trees import laid_out, link_what_is_missing, recipe_in, said_of, tree_of
+
+_RUN = re.compile(r"r\d{4,}\Z")
+PACKAGES = Path(".pada", "packages")
+"""Where a project has the packages that it depends on."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a command says for all sides."""
+
+    state: Path
+    vars: Mapping[str, str] = field(default_factory=dict)
+    limit: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Side:
+    """A recipe that is compared with another."""
+
+    label: str
+    """As shown: `recipes/support`, `v1.3`, `r0003`."""
+    project: Project
+    root: Path | None = None
+    """The folder of its tree, which goes after the comparison; None where it lies in its place."""
+    run: StoredRun | None = None
+    notes: tuple[str, ...] = ()
+    """What is not as it was then."""
+
+    @cached_property
+    def _tried(self) -> tuple[Planned | None, str]:
+        try:
+            self.project.validate()
+            return self.project.plan(), ""
+        except EngineError as error:
+            first: object = error
+            if isinstance(error, RecipeError):
+                first = next((p for p in error.problems if p.level == "error"), error.problems[0])
+            return None, self.shown(str(first).splitlines()[0])
+
+    @property
+    def planned(self) -> Planned | None:
+        """What a run would do; None where that cannot be told, as `why_not` says."""
+        return self._tried[0]
+
+    @property
+    def why_not(self) -> str:
+        """Why it cannot be told what a run would do; empty where it can."""
+        return self._tried[1]
+
+    @property
+    def plan(self) -> Plan | None:
+        """Its nodes."""
+        return self.planned.plan if self.planned else None
+
+    @cached_property
+    def files(self) -> list[KeptFile]:
+        """The files that it is made of; of a run as they were. Raises EngineError where some cannot be told."""
+        if self.run is not None:
+            return [
+                KeptFile(Path(f.path), f.kind, f.path, f.package, f.digest, f.bytes, f.text)
+                for f in self.run.files
+            ]
+        loaded = self.project.loaded
+        resources = self.planned.resources if self.planned else gather(loaded, with_data=False)
+        return files_of(loaded, resources)
+
+    @cached_property
+    def nodes(self) -> Mapping[str, tuple[str, Mapping[str, Any]]] | None:
+        """Name -> fingerprint and identity of its nodes; of a run as they were. None where they are not known."""
+        planned = (
+            {n.name: (n.id, n.identity) for n in self.plan.nodes.values()} if self.plan else None
+        )
+        if self.run is None:
+            return planned
+        reached = {
+            n.name: (n.id, n.identity) for n in self.run.nodes.values() if n.identity is not None
+        }
+        if planned is None or any(planned.get(name) != of for name, of in reached.items()):
+            return reached
+        # Those that it skipped are known by what it did.
+        return planned | reached
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Those of the engine and its libraries."""
+        return self.run.versions if self.run else versions()
+
+    def shown(self, text: str) -> str:
+        """Return a text with the paths of its tree as they are in the project."""
+        return text if self.root is None else text.replace(f"{self.root}/", "")
+
+    def at(self, path: Sequence[str | int]) -> str:
+        """Return where a setting stands: file and line, or the run; empty where it stands in none."""
+        if self.run is not None:
+            return self.run.id
+        where = self.project.loaded.at(*path)
+        return self.shown(where.by_line) if where.line else ""
+
+
+def is_run(name: str) -> bool:
+    """Return whether a name is a run's id and no file."""
+    return bool(_RUN.match(name)) and not Path(name).exists()
+
+
+@contextmanager
+def side(name: str, given: Given) -> Iterator[Side]:
+    """Give a recipe as it is now, or a run, by its name.
+
+    Raises:
+        EngineError: there is none such, or it cannot be read.
+    """
+    if is_run(name):
+        with of_run(stored_run(given.state, name), given) as found:
+            yield found
+    else:
+        yield Side(name, Project.open(name, given.state, given.vars, given.limit, given.settings))
+
+
+@contextmanager
+def version(recipe: str, revision: str, given: Given) -> Iterator[Side]:
+    """Give a recipe as it was in a commit; data that is not in the commit is as it is now.
+
+    Raises:
+        EngineError: there is no such version, or the recipe cannot be read there.
+    """
+    files = files_at(_place(recipe), revision)
+    with laid_out(files.contents) as tree:
+        base = (tree / files.recipe).parent
+        now = (files.root / files.recipe).parent
+        project = gate.project_of(base)
+        installed = files.root / project.relative_to(tree) / PACKAGES
+        if installed.is_dir() and (project / PROJECT).is_file():
+            (project / PACKAGES).parent.mkdir(exist_ok=True)
+            (project / PACKAGES).symlink_to(installed)
+            gate.allow(installed)
+        opened = _opened(tree / files.recipe, given, revision, tree)
+        link_what_is_missing(opened.loaded.document.data, tree, base, now)
+        notes = [
+            f"{path}: as it is now, not as in {revision}"
+            for path, size in files.left.items()
+            if (tree / path).is_symlink() and (files.root / path).stat().st_size != size
+        ]
+        yield Side(revision, opened, tree, notes=tuple(notes))
+
+
+@contextmanager
+def of_run(run: StoredRun, given: Given) -> Iterator[Side]:
+    """Give the recipe of a run, with its files as they were then, and data as it is now."""
+    recipe = recipe_in(run)
+    with laid_out(tree_of(run)) as tree:
+        base = (tree / recipe).parent
+        gate.allow(*run.about["places"])
+        its = replace(given, vars={}, settings=run.about["settings"], limit=run.limit)
+        opened = _opened(tree / recipe, its, run.id, tree)
+        link_what_is_missing(opened.loaded.document.data, tree, base, run.base)
+        yield Side(run.id, opened, tree, run)
+
+
+def _place(recipe: str) -> Path:
+    """Return where a recipe is, or was: one that is gone now may be there in a commit."""
+    path = Path(recipe)
+    try:
+        return find_recipe(path)
+    except RecipeError:
+        return path
+
+
+def _opened(recipe: Path, given: Given, label: str, tree: Path | None = None) -> Project:
+    try:
+        return Project.open(recipe, given.state, given.vars, given.limit, given.settings)
+    except EngineError as error:
+        raise said_of(label, error, tree) from None
+
+
+def has_store(state: Path) -> bool:
+    """Return whether there is a store to look into."""
+    return (state / FILE).is_file()
