@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from engine.system.platforms import usable_cores
+from engine.system.platforms import processor_name, system_name, usable_cores
 
 _CPUS = Path("/proc/cpuinfo")
 _GPUS = Path("/proc/driver/nvidia/gpus")
@@ -25,8 +24,8 @@ def hardware() -> dict[str, Any]:
     torch = sys.modules.get("torch")
     found = {
         "processor": _processor(),
-        "machine": platform.machine(),
-        "platform": platform.platform(),
+        "machine": processor_name()[1],
+        "platform": system_name(),
         "cpus": os.cpu_count(),
         "cores": usable_cores(),
         "memory": psutil.virtual_memory().total,
@@ -45,7 +44,7 @@ def _processor() -> str:
                     return value.strip()
     except OSError:
         pass
-    return platform.processor()
+    return processor_name()[0]
 
 
 def _gpus(torch: Any) -> list[str]:

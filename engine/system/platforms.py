@@ -91,6 +91,13 @@ def system_name() -> str:
     return platform.platform()
 
 
+def processor_name() -> tuple[str, str]:
+    """Return the processor, as far as the system names it, and its kind (x86_64, arm64, …)."""
+    import platform
+
+    return platform.processor(), platform.machine()
+
+
 def memory_is_bounded() -> bool:
     """Return whether the system holds a process to the memory it may have; macOS takes such limits and forgets them."""
     return sys.platform == "linux"

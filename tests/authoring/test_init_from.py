@@ -65,6 +65,7 @@ def test_a_packaged_recipe_is_copied_with_what_it_leads_to(tmp_path: Path) -> No
         "looks/rows/train.jsonl", "looks/rows/validation.jsonl",
     ]  # fmt: skip
     shutil.rmtree(tmp_path / "pack")
+    write(tmp_path, {"mine/pada.yaml": "project: 1\nname: mine\n"})
     made = load(tmp_path / "mine/looks/recipe.yaml")
     assert made.recipe.data.train.path == "rows/train.jsonl"
 

@@ -38,7 +38,7 @@ def keys(part: Any, path: str) -> Iterator[tuple[str, Schema]]:
                 for key, prop in each.items():
                     yield f"{path}.{key}", prop
                     yield from keys(prop, f"{path}.{key}")
-            elif name not in ("default", "examples"):
+            elif name not in ("default", "examples", "else"):
                 yield from keys(each, f"{path}/{name}")
 
 

@@ -260,7 +260,8 @@ def shortened(description: str, room: int) -> str:
 
 
 def _whole(one: Explained, width: int) -> Iterator[str]:
-    yield f"{one.key}{f' ({one.of})' if one.of else ''}{f': {one.title}' if one.title else ''}"
+    heading = f"{one.key}{f' ({one.of})' if one.of else ''}{f': {one.title}' if one.title else ''}"
+    yield from textwrap.wrap(heading, width, break_on_hyphens=False)
     for paragraph in one.description.split("\n\n"):
         yield ""
         yield from textwrap.wrap(paragraph, width, break_on_hyphens=False)

@@ -41,12 +41,12 @@ categories:
 
 
 class Place:
-    """A folder with a project that is right, and a package beside it."""
+    """A folder with a project that is right, and a package in it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.project = root / "project"
-        self.package = root / "shared"
+        self.package = self.project / "shared"
         self.write("project/pada.yaml", PROJECT)
         self.write("project/recipe.yaml", RECIPE)
         for split in ("train", "validation", "test"):
@@ -54,8 +54,8 @@ class Place:
                 json.dumps({"text": f"{split} mail {n}", "label": "ab"[n % 2]}) for n in range(20)
             )
             self.write(f"project/data/{split}.jsonl", "\n".join(rows) + "\n")
-        self.write("shared/pada.yaml", PACKAGE)
-        self.write("shared/recipes/base.yaml", BASE)
+        self.write("project/shared/pada.yaml", PACKAGE)
+        self.write("project/shared/recipes/base.yaml", BASE)
 
     def write(self, name: str, text: str | bytes) -> Path:
         """Write a file, its folders made."""
@@ -65,8 +65,8 @@ class Place:
         return file
 
     def uses_package(self) -> None:
-        """Have the project depend on the package beside it."""
-        self.write("project/pada.yaml", PROJECT + "packages: [{path: ../shared}]\n")
+        """Have the project depend on the package in it."""
+        self.write("project/pada.yaml", PROJECT + "packages: [{path: shared}]\n")
 
     def state(self) -> str:
         """Return a hash over every file, link and mode below the folder."""
