@@ -28,7 +28,15 @@ from engine.plan.flow import key_uses, require_consent, uses_of
 from engine.plan.graph import Plan
 from engine.plan.resources import Resources, gather, task_prompt
 from engine.plan.validate import Examined, examine
-from engine.rehearsal import Play, Rehearsal, Trial, attempt, prompt_problems, rehearse
+from engine.rehearsal import (
+    Play,
+    Rehearsal,
+    Trial,
+    attempt,
+    has_own_prompts,
+    prompt_problems,
+    rehearse,
+)
 from engine.report.files import ReportFiles, write_report
 from engine.review import Desk, reviewer_name, reviews_of
 from engine.run.begin import begin, fetch_missing
@@ -125,7 +133,8 @@ class Project:
     def problems(self) -> list[Problem]:
         """Every problem of the recipe and of what it leads to, warnings included; its own prompts are tried out."""
         found = self.examined.problems
-        if any(problem.level == "error" for problem in found):
+        wrong = any(problem.level == "error" for problem in found)
+        if wrong or not has_own_prompts(self.loaded):
             return found
         return [*found, *prompt_problems(*self._compiled, self.state)]
 

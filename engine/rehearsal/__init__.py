@@ -5,7 +5,7 @@ a run is there, else played through the same way, and made up only where a model
 operator that is tried out (`trial`) is the exception: the teacher is asked for a few rows.
 """
 
-from engine.rehearsal.own_prompts import prompt_problems
+from engine.rehearsal.own_prompts import has_own_prompts, prompt_problems
 from engine.rehearsal.rehearse import ASKING, Play, Prompted, Rehearsal, rehearse
 from engine.rehearsal.tokens import Count, count_tokens
 from engine.rehearsal.trial import Trial, Tried, attempt
@@ -20,6 +20,7 @@ __all__ = [
     "Tried",
     "attempt",
     "count_tokens",
+    "has_own_prompts",
     "prompt_problems",
     "rehearse",
 ]

@@ -7,12 +7,27 @@ from pathlib import Path
 
 from engine.errors import EngineError, Problem, RecipeError
 from engine.plan.graph import Plan
+from engine.plan.packs import packs_of
 from engine.plan.resources import Resources
+from engine.plan.validate import used_prompts
 from engine.rehearsal.rehearse import ASKING, Play, rehearse
 from engine.rehearsal.replies import none_usable
+from engine.spec.loader import LoadedRecipe
 from engine.spec.package_data import is_ours
+from engine.spec.prompts import PromptLibrary
 from engine.stages.outputs import Loaded
 from engine.stages.task_view import PromptedTask, StudentPrompts
+
+
+def has_own_prompts(loaded: LoadedRecipe) -> bool:
+    """Return whether a valid recipe has prompts that do not come with the engine, operators' aside."""
+    packs = packs_of(loaded)
+    library = PromptLibrary(loaded.base, loaded.further)
+    used = (
+        library.get(name, packs[role].name if role in packs else None)
+        for name, role, _ in used_prompts(loaded)
+    )
+    return not all(is_ours(prompt.path) for prompt in used)
 
 
 def prompt_problems(plan: Plan, resources: Resources, state: Path) -> list[Problem]:

@@ -15,6 +15,7 @@ from engine.comparison.runs import ArmRun
 from engine.errors import Location
 from engine.report.records import Calls, Scores
 from engine.report.records import Measured as Cell
+from engine.spec.method import load_method
 
 ROWS = 200
 LOWER = "mistakes"
@@ -42,7 +43,8 @@ def measured(
 ) -> Measured:
     """Return an arm's students, seeds counted from 0."""
     recipe = SimpleNamespace(loop=SimpleNamespace(rounds=rounds, method="pada"))
-    loaded = SimpleNamespace(recipe=recipe, base=None, at=lambda *_: Location(""))
+    method = load_method("pada", None, Location(""))
+    loaded = SimpleNamespace(recipe=recipe, base=None, at=lambda *_: Location(""), method=method)
     project = SimpleNamespace(loaded=loaded)
     arm = Arm(name, cast(Any, project), budget)
     cells = {

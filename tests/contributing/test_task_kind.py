@@ -117,7 +117,9 @@ print(refused.stdout, refused.stderr)
 """
 
 
-def test_a_task_kind_is_a_file_a_line_a_prompt_and_a_row_for_the_catalogue(tmp_path: Path) -> None:
+def test_a_task_kind_is_a_file_a_line_a_prompt_an_example_and_a_row_for_the_catalogue(
+    tmp_path: Path,
+) -> None:
     engine = CopiedEngine(tmp_path)
     engine.write("engine/tasks/rating.py", KIND)
     engine.write("prompts/tasks/rating.md", PROMPT)
@@ -127,6 +129,11 @@ def test_a_task_kind_is_a_file_a_line_a_prompt_and_a_row_for_the_catalogue(tmp_p
         registry,
         "from engine.tasks.structured import",
         "from engine.tasks.rating import Rating\nfrom engine.tasks.structured import",
+    )
+    engine.change(
+        "engine/spec/reference/examples.yaml",
+        "extends: ",
+        "task.params.item: text\nextends: ",
     )
     for split in ("train", "validation", "test"):
         data = [{"text": f"{split} book {n}", "points": 1 + n % 3} for n in range(6)]
