@@ -49,7 +49,7 @@ class SchemaLibrary:
 
     def _load(self, name: str, pack: str) -> Schema:
         ours = self._find(self._ours, name, pack)
-        own = self._find_own(name, pack)
+        own = self.find_own(name, pack)
         if ours is None:
             where = Location.at(self._own / pack / f"{name}.schema.json")
             message = f"the pack '{pack}' has no schema '{name}', and there is none for all packs"
@@ -83,8 +83,11 @@ class SchemaLibrary:
             raise RecipeError(problems)
         return schema
 
-    def _find_own(self, name: str, pack: str) -> Path | None:
-        """Return the schema of a name that is the recipe's, of a folder that it looks in, or of a package's pack."""
+    def find_own(self, name: str, pack: str) -> Path | None:
+        """Return the file of a schema that is the recipe's, of a folder that it looks in, or of a package's pack.
+
+        None where there is none, or only the engine's own. Raises RecipeError for a link that leads out.
+        """
         if pack in self._more.packs:
             file = self._more.packs[pack].parent / f"{name}.schema.json"
             if file.is_file():

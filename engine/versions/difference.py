@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from engine.errors import EngineError
 from engine.plan.explain import states
 from engine.run.expected import Expected
-from engine.run.kept import KeptFile, packages_of
+from engine.spec.repository import used_packages
 from engine.versions.settings import Change, Placed, changes
 from engine.versions.sides import Side
 from engine.versions.texts import TextChange, text_changes
@@ -130,20 +130,23 @@ def _digests(one: Side) -> Mapping[str, str]:
 
 
 def _packages(one: Side) -> Mapping[str, str]:
-    """Return the packages by name, each as its version and commit."""
-    entries = one.run.about["packages"] if one.run else packages_of(_lock(one))
-    found = {}
-    for entry in entries:
-        about = [str(entry[key]) for key in ("version", "commit") if entry.get(key)]
-        found[str(entry.get("name", "?"))] = " ".join(about) or str(entry.get("content", "?"))
-    return found
+    """Return the packages by name, each as its revision and commit; one in a folder as its hash."""
+    entries: Sequence[Mapping[str, Any]]
+    if one.run is not None:
+        entries = one.run.about["packages"]
+    else:
+        try:
+            entries = [used._asdict() for used in used_packages(one.project.loaded.base)]
+        except EngineError:
+            entries = []
+    return {str(entry["name"]): _package(entry) for entry in entries}
 
 
-def _lock(one: Side) -> KeptFile | None:
-    try:
-        return next((f for f in one.files if f.kind == "lock" and not f.package), None)
-    except EngineError:
-        return None
+def _package(entry: Mapping[str, Any]) -> str:
+    revision, commit = str(entry["revision"]), str(entry["commit"])
+    if not commit:
+        return str(entry["content"])
+    return commit if revision == commit else f"{revision} ({commit[:12]})"
 
 
 def _others(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Other, ...]:

@@ -66,19 +66,19 @@ class Version:
     runs: list[RunScores] = field(default_factory=list)
 
 
-def history(recipe: str, state: Path, most: int = 20) -> list[Version]:
+def history(recipe: str, given: Given, most: int = 20) -> list[Version]:
     """Return the versions of a recipe, the newest first, and last the runs that no version is known of.
 
     Args:
         recipe: File, folder or name.
-        state: The state folder with its runs.
+        given: What a command says besides: the state folder with its runs, values of vars, settings.
         most: So many versions at most.
 
     Raises:
         EngineError: the recipe or the store cannot be read.
     """
-    with side(recipe, Given(state)) as now:
-        runs = _runs(state, now.project.loaded.recipe.name)
+    with side(recipe, given) as now:
+        runs = _runs(given.state, now.project.loaded.recipe.name)
         try:
             root = repository_of(now.project.loaded.base)
             files = _files(now, root)

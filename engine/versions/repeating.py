@@ -88,12 +88,7 @@ def kept_by(run: StoredRun) -> Kept:
 
 def place_of(run: StoredRun, file: StoredFile) -> Path:
     """Return where a file of a run was, its own or a package's."""
-    if not file.package:
-        return run.project / file.path
-    from engine.spec.repository import package_folders
-
-    folders: Mapping[str, Path] = package_folders(run.base) if run.base.is_dir() else {}
-    return folders.get(file.package, run.project / ".pada" / "packages" / file.package) / file.path
+    return (run.package_places[file.package] if file.package else run.project) / file.path
 
 
 def refuse_changed(run: StoredRun, places: Mapping[StoredFile, Path]) -> None:

@@ -6,10 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from engine.run.kept import packages_of
+from engine.spec.extending.places import referenced
 from engine.spec.loader import LoadedRecipe
 
 Path = tuple[str | int, ...]
-_NOT_SETTINGS = {"recipe", "vars", "extends"}
+_NOT_SETTINGS = {"recipe", "look_in"}
+"""What says nothing by itself: what is found in folders is compared as files."""
 _CATEGORIES = ("patterns", "taxonomy", "categories")
 _NAMES = ("name", "id")
 
@@ -53,10 +56,15 @@ class _Part:
 def changes(before: Placed, after: Placed) -> list[Change]:
     """Return what is said otherwise, in the order of the second recipe, what is gone last."""
     old, new = (
-        {key: value for key, value in one.loaded.effective.items() if key not in _NOT_SETTINGS}
+        {key: value for key, value in _said(one.loaded).items() if key not in _NOT_SETTINGS}
         for one in (before, after)
     )
     return list(_between(old, new, (), (), (), before, after))
+
+
+def _said(loaded: LoadedRecipe) -> dict[str, Any]:
+    """Return a recipe with its defaults; what lies in packages is named by them, wherever they lie."""
+    return referenced(loaded.effective, loaded.base, packages_of(loaded))
 
 
 def _between(

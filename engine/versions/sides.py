@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,12 +13,16 @@ from typing import Any
 
 from engine import gate
 from engine.errors import EngineError, RecipeError
+from engine.gate.packages import INSTALLED
 from engine.gate.roots import PROJECT
+from engine.packages.installing import install
 from engine.plan.graph import Plan
 from engine.plan.resources import gather
 from engine.project import Planned, Project
 from engine.run.kept import KeptFile, files_of
 from engine.spec.loader import find_recipe
+from engine.spec.repository import project_file
+from engine.spec.repository.installed import repository
 from engine.store import FILE
 from engine.version import versions
 from engine.versions.commits import files_at
@@ -25,8 +30,6 @@ from engine.versions.stored import StoredRun, stored_run
 from engine.versions.trees import laid_out, link_what_is_missing, recipe_in, said_of, tree_of
 
 _RUN = re.compile(r"r\d{4,}\Z")
-PACKAGES = Path(".pada", "packages")
-"""Where a project has the packages that it depends on."""
 
 
 @dataclass(frozen=True)
@@ -154,11 +157,7 @@ def version(recipe: str, revision: str, given: Given) -> Iterator[Side]:
         base = (tree / files.recipe).parent
         now = (files.root / files.recipe).parent
         project = gate.project_of(base)
-        installed = files.root / project.relative_to(tree) / PACKAGES
-        if installed.is_dir() and (project / PROJECT).is_file():
-            (project / PACKAGES).parent.mkdir(exist_ok=True)
-            (project / PACKAGES).symlink_to(installed)
-            gate.allow(installed)
+        _bring_packages(project, files.root / project.relative_to(tree))
         opened = _opened(tree / files.recipe, given, revision, tree)
         link_what_is_missing(opened.loaded.document.data, tree, base, now)
         notes = [
@@ -167,6 +166,28 @@ def version(recipe: str, revision: str, given: Given) -> Iterator[Side]:
             if (tree / path).is_symlink() and (files.root / path).stat().st_size != size
         ]
         yield Side(revision, opened, tree, notes=tuple(notes))
+
+
+def _bring_packages(project: Path, now: Path) -> None:
+    """Put the packages into a project of another time that its lock has: from where it is now, or from git's clones.
+
+    Those in folders outside of its repository are as they are now. What is not to be had is said by who needs it.
+    """
+    with suppress(EngineError):
+        if (found := project_file(project)) is None:
+            return
+        for asked in found[1].packages:
+            there = project / asked.path
+            if asked.path and not there.exists() and (now / asked.path).is_dir():
+                there.parent.mkdir(parents=True, exist_ok=True)
+                there.symlink_to(now / asked.path)
+        whole = repository(project)
+        for package in whole.locked if whole is not None else ():
+            place = INSTALLED / package.name / package.commit
+            if (now / place / PROJECT).is_file():
+                shutil.copytree(now / place, project / place, symlinks=True)
+        if whole is not None and whole.locked:
+            install(project, lambda _: None, offline=True)
 
 
 @contextmanager
@@ -178,7 +199,7 @@ def of_run(run: StoredRun, given: Given) -> Iterator[Side]:
         gate.allow(*run.about["places"])
         its = replace(given, vars={}, settings=run.about["settings"], limit=run.limit)
         opened = _opened(tree / recipe, its, run.id, tree)
-        link_what_is_missing(opened.loaded.document.data, tree, base, run.base)
+        link_what_is_missing(opened.loaded.document.data, tree, base, run.base, run.package_places)
         yield Side(run.id, opened, tree, run)
 
 

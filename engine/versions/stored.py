@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.errors import EngineError
 from engine.gate import project_of
+from engine.gate.packages import INSTALLED, enclosing
+from engine.spec.repository import every_package
 from engine.store import Store, choose_run, reader
 
 
@@ -36,7 +39,7 @@ class StoredNode(NamedTuple):
     identity: Mapping[str, Any] | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StoredRun:
     """One run, with what it was made of."""
 
@@ -66,6 +69,23 @@ class StoredRun:
     def base(self) -> Path:
         """The recipe's folder."""
         return self.path.parent
+
+    @cached_property
+    def package_places(self) -> Mapping[str, Path]:
+        """Name -> folder of its packages today: those in git in the version that it had, which need not be here."""
+        root = enclosing(self.project) or self.project
+        try:
+            known = every_package(self.base) if self.base.is_dir() else {}
+        except EngineError:
+            known = {}
+        places = {}
+        for entry in self.about["packages"]:
+            name = str(entry["name"])
+            installed = root / INSTALLED / name
+            places[name] = (
+                installed / entry["commit"] if entry["commit"] else known.get(name, installed)
+            )
+        return places
 
     @property
     def resolved(self) -> str:

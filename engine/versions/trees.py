@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
 from engine import gate
@@ -18,12 +19,13 @@ from engine.errors import EngineError, RecipeError
 from engine.gate.roots import PROJECT
 from engine.spec.yaml import parse
 from engine.system.files import private
-from engine.versions.stored import StoredRun
+from engine.versions.stored import StoredFile, StoredRun
 
 _DEPTH = ("1", "2", "3", "4", "tree")
 """Folders above, so that paths with `..` lead to places of the same folder."""
 
 
+_PLACES = frozenset({"path", "database", "model", "tokenizer", "adapter", "replies"})
 PACKAGES = "pada_packages"
 """Folder of a tree with the packages that a run used, of each the files that it used."""
 
@@ -34,19 +36,23 @@ def tree_of(run: StoredRun) -> dict[str, bytes]:
     The recipe is the resolved one. Packages lie beside it, and `pada.yaml` names them there: nothing is fetched.
     """
     packages = sorted({file.package for file in run.files if file.package})
+    folders = [f"{PACKAGES}/{name}" for name in packages]
     tree: dict[str, bytes] = {}
     for file in run.files:
         if file.text is None or file.kind == "lock" or PurePosixPath(file.path).is_absolute():
             continue
         text = file.text
         if file.kind == "project":
-            above = "../" if file.package else f"{PACKAGES}/"
-            others = [name for name in packages if name != file.package]
-            text = _with_packages(text, [f"{above}{name}" for name in others])
-        below = f"{PACKAGES}/{file.package}/" if file.package else ""
-        tree[f"{below}{file.path}"] = text.encode()
+            # What packages name of others, the resolved recipe names itself.
+            text = _with_packages(text, [] if file.package else folders)
+        tree[place_in(file)] = text.encode()
     tree[recipe_in(run)] = run.resolved.encode()
     return tree
+
+
+def place_in(file: StoredFile) -> str:
+    """Return where a file that does not lie outside of project and packages is in a tree."""
+    return f"{PACKAGES}/{file.package}/{file.path}" if file.package else file.path
 
 
 def recipe_in(run: StoredRun) -> str:
@@ -57,7 +63,8 @@ def recipe_in(run: StoredRun) -> str:
 def _with_packages(text: str, folders: Sequence[str]) -> str:
     """Return a `pada.yaml` that names packages by their folders, in place of those that it names."""
     data = dict(parse(text, Path(PROJECT)).data)
-    if data.pop("packages", None) and folders:
+    data.pop("packages", None)
+    if folders:
         data["packages"] = [{"path": folder} for folder in folders]
     return json.dumps(data, ensure_ascii=False, indent=2, default=str) + "\n"
 
@@ -92,7 +99,13 @@ def checked_path(path: str) -> PurePosixPath:
     return checked
 
 
-def link_what_is_missing(data: Mapping[str, Any], tree: Path, base: Path, now: Path) -> None:
+def link_what_is_missing(
+    data: Mapping[str, Any],
+    tree: Path,
+    base: Path,
+    now: Path,
+    packages: Mapping[str, Path] = MappingProxyType({}),
+) -> None:
     """Link what a recipe names and a tree lacks (data, local models) to where it is now.
 
     Args:
@@ -100,6 +113,7 @@ def link_what_is_missing(data: Mapping[str, Any], tree: Path, base: Path, now: P
         tree: The tree, as `laid_out` gave it.
         base: The recipe's folder in it.
         now: That folder today. Its project may be read for the recipe of the tree as for the one that is there.
+        packages: Name -> folder today of the packages of which the tree has what was used.
     """
     gate.allow(gate.project_of(now))
     top = tree.parents[len(_DEPTH) - 2]
@@ -107,7 +121,12 @@ def link_what_is_missing(data: Mapping[str, Any], tree: Path, base: Path, now: P
         if "://" in name or "\0" in name or PurePosixPath(name).is_absolute():
             continue
         there, today = base, now
-        for part in PurePosixPath(name).parts:
+        first, *parts = PurePosixPath(name).parts or (".",)
+        if parts and first in packages:
+            there, today = tree / PACKAGES / first, packages[first]
+        else:
+            parts = [first, *parts]
+        for part in parts:
             if part == "..":
                 there, today = there.parent, today.parent
             elif any(sign in part for sign in "*?["):
@@ -141,7 +160,7 @@ def places_in(data: Mapping[str, Any]) -> Iterator[str]:
         elif isinstance(value, list):
             for child in value:
                 yield from look(child, key)
-        elif isinstance(value, str) and key in {"path", "database", "model", "adapter", "replies"}:
+        elif isinstance(value, str) and key in _PLACES:
             yield value
         elif isinstance(value, str) and key == "sql":
             # Names of files in a query stand between quotes.

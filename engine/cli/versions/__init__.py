@@ -16,6 +16,7 @@ from engine.cli.options import (
     JsonOption,
     LimitOption,
     RecipeArgument,
+    SetOption,
     StateOption,
     VarOption,
 )
@@ -32,6 +33,7 @@ def diff(
         ),
     ] = None,
     var: VarOption = None,
+    settings: SetOption = None,
     state: StateOption = STATE,
     limit: LimitOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -43,15 +45,22 @@ def diff(
     ] = False,
 ) -> None:
     """Say what differs between two recipes, versions or runs by meaning, and what a run would have to do."""
-    from engine.cli.versions.diff import diff_command
+    from engine.cli.versions.diff import diff_command, given
 
     diff_command(
-        first, second, var or [], state, limit, as_json=json, markdown=markdown, exit_code=exit_code
+        first,
+        second,
+        given(var, settings, state, limit),
+        as_json=json,
+        markdown=markdown,
+        exit_code=exit_code,
     )
 
 
 def history(
     recipe: RecipeArgument,
+    var: VarOption = None,
+    settings: SetOption = None,
     state: StateOption = STATE,
     count: Annotated[
         int, typer.Option("-n", "--count", min=1, max=LARGEST, help="At most this many versions.")
@@ -59,9 +68,10 @@ def history(
     json: JsonOption = False,
 ) -> None:
     """List the versions of a recipe in git and its runs, scores side by side."""
+    from engine.cli.versions.diff import given
     from engine.cli.versions.history import history_command
 
-    history_command(recipe, state, count, as_json=json)
+    history_command(recipe, given(var, settings, state), count, as_json=json)
 
 
 def rerun(

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from engine.cli.planning import print_expected
-from engine.cli.recipes import overrides
+from engine.cli.recipes import overrides, values_of
 from engine.cli.terminal.output import make_console, say
 from engine.cli.terminal.streams import for_programs, write
 from engine.system.plain_text import clean, clean_json
@@ -28,19 +28,24 @@ _MOST = 12
 """Causes, and steps that follow from them, that are listed on a terminal."""
 
 
+def given(
+    var: Sequence[str] | None, settings: Sequence[str] | None, state: Path, limit: int | None = None
+) -> Given:
+    """Return what a command line says of recipes; raises EngineError."""
+    return Given(state, overrides(var or []), limit, values_of(settings or []))
+
+
 def diff_command(
     first: str,
     second: str | None,
-    assignments: Sequence[str],
-    state: Path,
-    limit: int | None,
+    given: Given,
     *,
     as_json: bool = False,
     markdown: bool = False,
     exit_code: bool = False,
 ) -> None:
     """Print what differs."""
-    found = compare_recipes(first, second, Given(state, overrides(assignments), limit))
+    found = compare_recipes(first, second, given)
     if as_json:
         line = json.dumps(found.as_json(), ensure_ascii=False, default=str)
         for_programs(sys.stdout).write(clean_json(line) + "\n")

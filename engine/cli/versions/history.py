@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from engine.cli.terminal.output import make_console, roomy, say
 from engine.cli.terminal.streams import print_records
 from engine.cli.terminal.tables import fitted
 from engine.report.formatting import round_label
 from engine.versions.history import RunScores, Score, Version, history
 from engine.versions.history import as_json as record
+from engine.versions.sides import Given
 
 _TITLES = ("version", "commit", "date", "run", "untuned", "round 0", "chosen")
 
 
-def history_command(recipe: str, state: Path, count: int, *, as_json: bool = False) -> None:
+def history_command(recipe: str, given: Given, count: int, *, as_json: bool = False) -> None:
     """Print the versions, the newest first, or one JSON object for each."""
     console = make_console()
-    versions = history(recipe, state, count)
+    versions = history(recipe, given, count)
     if as_json:
         print_records(console.file, map(record, versions))
         return

@@ -3,10 +3,10 @@
 None of it decides a row, is in a fingerprint, or can make a run fail.
 """
 
-from engine.run.kept.files import KeptFile, files_of, own_files
+from engine.run.kept.files import KeptFile, files_of, packages_of
 from engine.run.kept.repository import Commit, commit_of
 from engine.run.kept.resolved import meaning, resolved_text
-from engine.run.kept.writing import Kept, keep, kept_of, packages_of
+from engine.run.kept.writing import Kept, keep, kept_of
 
 __all__ = [
     "Commit",
@@ -17,7 +17,6 @@ __all__ = [
     "keep",
     "kept_of",
     "meaning",
-    "own_files",
     "packages_of",
     "resolved_text",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -17,10 +17,10 @@ from engine.spec.loader import LoadedRecipe
 from engine.spec.method import find_methods
 from engine.spec.pack import find_packs
 from engine.spec.package_data import is_ours, shipped
-from engine.spec.repository import package_folders
+from engine.spec.reply_schemas import SchemaLibrary
+from engine.spec.repository import LOCK, every_package, lock_of
 from engine.spec.yaml import LARGEST
 
-LOCK = "pada.lock"
 _MOST = 500
 """Files of one operator's folder."""
 
@@ -49,13 +49,14 @@ def own_files(loaded: LoadedRecipe, resources: Resources) -> Iterator[tuple[str,
     yield "recipe", loaded.path.absolute()
     project = project_of(loaded.base)
     yield "project", project / PROJECT
-    yield "lock", project / LOCK
+    with suppress(EngineError):
+        yield "lock", lock_of(loaded.base) or project / LOCK
     if loaded.taxonomy_file is not None:
         yield "taxonomy", loaded.taxonomy_file.path.absolute()
-    methods = find_methods(loaded.base)
+    methods = find_methods(loaded.base, loaded.further)
     if resources.method.name in methods:
         yield "method", methods[resources.method.name]
-    packs = find_packs(loaded.base)
+    packs = find_packs(loaded.base, loaded.further)
     names = dict.fromkeys(pack.name for pack in resources.packs.values())
     yield from (("pack", packs[name]) for name in names if name in packs)
     for operator in resources.operators.values():
@@ -63,26 +64,27 @@ def own_files(loaded: LoadedRecipe, resources: Resources) -> Iterator[tuple[str,
             inside = sorted(file for file in operator.folder.rglob("*") if file.is_file())
             yield from (("operator", file) for file in inside[:_MOST])
     yield from (("prompt", prompt.path) for prompt in resources.prompts.values())
-    for name in resources.schemas:
-        for folder in ("", *names):
-            yield "schema", loaded.base / "schemas" / folder / f"{name}.schema.json"
+    library = SchemaLibrary(loaded.base, loaded.further)
+    found = (library.find_own(name, pack) for name in resources.schemas for pack in names)
+    yield from (("schema", file) for file in found if file is not None)
     for model in resources.models.values():
         if isinstance(replies := model.settings.get("replies"), str):
             yield "replies", loaded.base / replies
-    # Last, so that a file that is also something else is that: the places of values name what was inherited from.
-    for places in (loaded.document.keys, loaded.document.values):
-        yield from (
-            ("recipe", Path(file).absolute()) for file in {at.file for at in places.values()}
-        )
+    yield from (("recipe", file) for file in loaded.bases)
+
+
+def packages_of(loaded: LoadedRecipe) -> Mapping[str, Path]:
+    """Return name -> folder, resolved, of all packages of a recipe's project; none where they cannot be told."""
+    try:
+        return every_package(loaded.base)
+    except EngineError:
+        return {}
 
 
 def files_of(loaded: LoadedRecipe, resources: Resources) -> list[KeptFile]:
     """Return the files of a recipe and its data files, each once; those that cannot be read are left out."""
     project = project_of(loaded.base)
-    try:
-        packages = {name: real(folder) for name, folder in package_folders(loaded.base).items()}
-    except EngineError:
-        packages = {}
+    packages = packages_of(loaded)
     found: dict[Path, str] = {}
     for kind, path in own_files(loaded, resources):
         try:
@@ -117,7 +119,7 @@ def _ships(file: Path) -> bool:
     return is_ours(file) or file.is_relative_to(shipped("recipes").resolve() / "methods")
 
 
-def _placed(file: Path, project: Path, packages: dict[str, Path]) -> tuple[str, str]:
+def _placed(file: Path, project: Path, packages: Mapping[str, Path]) -> tuple[str, str]:
     for name, folder in packages.items():
         if file.is_relative_to(folder):
             return name, file.relative_to(folder).as_posix()

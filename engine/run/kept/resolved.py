@@ -2,38 +2,66 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping
+import os
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from engine.errors import RecipeError
 from engine.fingerprint import digest
+from engine.spec.extending.places import LOOKED_IN, referenced
+from engine.spec.extending.resolving import Resolved, as_yaml, resolved
 from engine.spec.loader import LoadedRecipe
 from engine.spec.yaml import parse
 
-_LIKE_A_VARIABLE = re.compile(r"\$(\$?)\{([^}]*)\}")
-_FIRST = ("recipe", "name", "version", "description")
-_OF_READING = ("vars", "extends")
-"""Keys that are done with once a recipe is read."""
+_NO_PACKAGES: Mapping[str, Path] = {}
 
 
-def resolved_text(loaded: LoadedRecipe) -> str:
-    """Return a recipe that says what this one does, and needs no other file to say it, as YAML."""
-    data = {key: value for key, value in loaded.document.data.items() if key not in _OF_READING}
-    order = [key for key in _FIRST if key in data]
-    data = {key: _escaped(data[key]) for key in [*order, *(k for k in data if k not in order)]}
-    text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
-    try:
-        if parse(text, loaded.path).data == data:
-            return text
-    except RecipeError:
-        pass
-    # What PyYAML leaves without quotes and the engine reads as something else: JSON says the same and quotes all.
-    return json.dumps(data, ensure_ascii=False, indent=2) + "\n"
+def resolved_text(
+    loaded: LoadedRecipe,
+    packages: Mapping[str, Path] = _NO_PACKAGES,
+    files: Collection[Path] | None = None,
+) -> str:
+    """Return a recipe that says what this one does, and needs no other recipe to say it, as YAML.
+
+    Args:
+        loaded: The recipe.
+        packages: Name -> folder, resolved, of all packages of its project: what lies in one is named as `package/path`.
+        files: The files that it is made of, resolved: folders in which it looks and none of them lies are left out.
+            None leaves all.
+    """
+    data = resolved(loaded).data
+    params = data.get("task", {}).get("params") or {}
+    if isinstance(params.get("json_schema"), str):
+        # It stands in a file of its own.
+        params["json_schema"] = loaded.effective["task"]["params"]["json_schema"]
+    if files is not None:
+        _leave_out(data, loaded, packages, files)
+    return as_yaml(Resolved(referenced(data, loaded.base, packages), {}), plain=True)
+
+
+def _leave_out(
+    data: dict[str, Any],
+    loaded: LoadedRecipe,
+    packages: Mapping[str, Path],
+    files: Collection[Path],
+) -> None:
+    """Take the folders out of a recipe in which it looks, and which hold nothing of it."""
+
+    def is_used(text: str, inner: Collection[str]) -> bool:
+        name, _, rest = text.partition("/")
+        place = packages[name] / rest if name in packages else loaded.base / text
+        folder = Path(os.path.realpath(place))
+        within = [folder / each for each in inner] if inner else [folder]
+        return any(file.is_relative_to(each) for each in within for file in files)
+
+    for holder, key, inner in (
+        (data, "look_in", LOOKED_IN),
+        (data.get("augment") or {}, "operator_folders", ()),
+    ):
+        if key in holder:
+            holder[key] = [text for text in holder[key] if is_used(text, inner)]
+            if not holder[key]:
+                del holder[key]
 
 
 def meaning(text: str) -> str:
@@ -47,14 +75,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(child) for child in value]
     return value if value is None or isinstance(value, str | bool | int | float) else str(value)
-
-
-def _escaped(value: Any) -> Any:
-    """Return a value whose texts say themselves where `${…}` is read as a var."""
-    if isinstance(value, Mapping):
-        return {key: _escaped(child) for key, child in value.items()}
-    if isinstance(value, list):
-        return [_escaped(child) for child in value]
-    if isinstance(value, str):
-        return _LIKE_A_VARIABLE.sub(lambda found: f"${found[0]}", value)
-    return value

@@ -9,13 +9,15 @@ from typing import Any, NamedTuple
 
 from engine.errors import EngineError
 from engine.gate import project_of
+from engine.gate.packages import package_around
 from engine.gate.roots import real
 from engine.plan.resources import Resources
-from engine.run.kept.files import KeptFile, files_of
-from engine.run.kept.repository import commit_of
+from engine.run.kept.files import files_of, packages_of
+from engine.run.kept.repository import NOWHERE, commit_of
 from engine.run.kept.resolved import meaning, resolved_text
 from engine.spec.loader import LoadedRecipe
-from engine.spec.yaml import KeyPath, parse
+from engine.spec.repository import used_packages
+from engine.spec.yaml import KeyPath
 from engine.store import FileTextRow, ProvenanceRow, RunFileRow, Store
 from engine.system.hardware import hardware
 
@@ -43,9 +45,16 @@ def kept_of(loaded: LoadedRecipe, resources: Resources, say: Callable[[str], Non
         files = []
     project = project_of(loaded.base)
     own = [kept.file for kept in files if kept.kind != "data" and not kept.package]
-    commit = commit_of(project, own, say)
+    # A recipe of an installed package is in no commit of the repository around it: its package has one.
+    commit = NOWHERE if package_around(project) else commit_of(project, own, say)
     lock = next((kept for kept in files if kept.kind == "lock"), None)
-    resolved = resolved_text(loaded)
+    known = {kept.file for kept in files} if files else None
+    resolved = resolved_text(loaded, packages_of(loaded), known)
+    try:
+        packages = [package._asdict() for package in used_packages(loaded.base)]
+    except EngineError as error:
+        say(f"the run does not note its packages: {error}")
+        packages = []
     changed = commit.changed
     row = ProvenanceRow(
         run="",
@@ -63,7 +72,7 @@ def kept_of(loaded: LoadedRecipe, resources: Resources, say: Callable[[str], Non
         tags=commit.tags,
         changed=None if changed is None else tuple(_inside(file, project) for file in changed),
         lock=lock.digest if lock else None,
-        packages=tuple(packages_of(lock)),
+        packages=tuple(packages),
         models={
             role: {"backend": model.backend, "name": model.name, "identity": model.identity}
             for role, model in resources.models.items()
@@ -94,22 +103,3 @@ def _at(data: Any, path: KeyPath) -> Any:
         except (KeyError, IndexError, TypeError):
             return None
     return data
-
-
-def packages_of(lock: KeptFile | None) -> list[dict[str, Any]]:
-    """Return the packages that a lock names, as it has them, without what is no plain value."""
-    if lock is None or lock.text is None:
-        return []
-    try:
-        entries = parse(lock.text, lock.file).data.get("packages")
-    except EngineError:
-        return []
-    if isinstance(entries, dict):
-        entries = [
-            {"name": name, **about} for name, about in entries.items() if isinstance(about, dict)
-        ]
-    return [
-        {key: value for key, value in entry.items() if isinstance(value, str | int)}
-        for entry in entries or []
-        if isinstance(entry, dict)
-    ]

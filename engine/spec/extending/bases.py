@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.errors import Location, Problem, RecipeError
+from engine.gate import package_of
 from engine.registry import did_you_mean
 from engine.spec.extending.merging import ADDS, inherited
 from engine.spec.extending.packages import NamedInPackage, in_package, known_packages
@@ -23,6 +24,8 @@ DEEPEST = 10
 """Recipes that may stand behind one another."""
 OWN: frozenset[str] = frozenset({"recipe", "name", "version", "description", KEY})
 """Keys that nobody inherits: each recipe's own."""
+LIMITS = "limits"
+"""What a step may take is for the user to say, and not for whoever wrote a package."""
 
 _OTHERS: Mapping[str, str] = {
     "taxonomy": "a taxonomy",
@@ -69,9 +72,9 @@ def with_bases(own: Document, file: Path) -> Extended:
         return Extended(own)
     if problems := list(_additions(chain[-1])):
         raise RecipeError(problems)
-    merged = _inheritable(chain[-1])
+    merged = _inheritable(chain[-1], base)
     for each in reversed(chain[1:-1]):
-        merged = inherited(merged, _inheritable(each))
+        merged = inherited(merged, _inheritable(each, base))
     merged = inherited(merged, own)
     words = ", which extends ".join(Location.at(each.path).file for each in chain)
     return Extended(replace(merged, path=own.path, extended=words), tuple(chain[1:]))
@@ -184,13 +187,21 @@ def _check_format(document: Document, named: str, where: Location) -> None:
     raise RecipeError([Problem(document.at(("recipe",)), message, hint, code="value")])
 
 
-def _inheritable(document: Document) -> Document:
-    data = {key: value for key, value in document.data.items() if key not in OWN}
+def _inheritable(document: Document, base: Path) -> Document:
+    """Return what a recipe hands on to those that extend it; from a package no limits, of which a warning tells."""
+    left, warnings = OWN, document.warnings
+    if LIMITS in document.data and package_of(document.path.absolute().parent, base) is not None:
+        message = "limits of a package's recipe do not hold for recipes that extend it"
+        hint = "where it needs them, write them into your own recipe: `limits: …`"
+        where = document.at((LIMITS,), key=True)
+        left = left | {LIMITS}
+        warnings = (*warnings, Problem(where, message, hint, level="warning", code=LIMITS))
+    data = {key: value for key, value in document.data.items() if key not in left}
     keys, values = (
-        {path: place for path, place in places.items() if path[:1] and path[0] not in OWN}
+        {path: place for path, place in places.items() if path[:1] and path[0] not in left}
         for places in (document.keys, document.values)
     )
-    return replace(document, data=data, keys=keys, values=values)
+    return replace(document, data=data, keys=keys, values=values, warnings=warnings)
 
 
 def _additions(document: Document) -> list[Problem]:

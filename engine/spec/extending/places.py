@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 from engine import json_text
 from engine.errors import EngineError, Location, Problem, RecipeError, reason_of
 from engine.gate import package_of
+from engine.gate.roots import real
 from engine.spec.extending.packages import (
     NamedInPackage,
     as_reference,
@@ -242,6 +243,35 @@ def _with_folders(document: Document, bases: Sequence[Document], base: Path) -> 
         keys.setdefault(("look_in",), place)
     data = {**document.data, "look_in": [*folders, *named]}
     return replace(document, data=data, keys=keys, values=values)
+
+
+def referenced(data: Mapping[str, Any], base: Path, packages: Mapping[str, Path]) -> dict[str, Any]:
+    """Return a recipe that names what lies in packages as `package/path`, also where it does so by a path.
+
+    Args:
+        data: A recipe, as it is written or as it is found.
+        base: Its folder.
+        packages: Name -> folder, resolved, of all packages of its project: also of those that it does not name itself.
+    """
+    found: dict[str, Any] = deepcopy(dict(data))
+
+    def name(text: str, kind: Kind) -> str:
+        is_name = kind == "model" and not text.startswith((".", "/"))
+        if is_name or "://" in text or "\0" in text or text.startswith("~"):
+            return text
+        for place in (Path(os.path.normpath(base / text)), real(base / text)):
+            for package, folder in packages.items():
+                if place.is_relative_to(folder):
+                    return (Path(package) / place.relative_to(folder)).as_posix()
+        return text
+
+    for path, kind, text in _paths(data) if packages else ():
+        if kind == "query":
+            tables = _has_tables(data, path)
+            _put(found, path, relocated(text, tables, lambda file: name(file, "data")))
+        elif kind not in _NAMES:
+            _put(found, path, name(text, kind))
+    return found
 
 
 @dataclass

@@ -13,6 +13,7 @@ from engine.errors import Location
 from engine.gate.roots import PROJECT
 from engine.spec.extending.packages import as_reference
 from engine.spec.extending.settings import SETTING
+from engine.spec.extending.variables import VARIABLE
 from engine.spec.loader import LoadedRecipe, dotted
 from engine.spec.recipe import Recipe
 from engine.spec.yaml import KeyPath
@@ -164,7 +165,7 @@ def _lines(value: Any, path: KeyPath, depth: int) -> Iterator[tuple[str, KeyPath
 def _scalar(value: Any) -> str:
     """Return a value on one line, as it is read back: `${` is no var any more."""
     if isinstance(value, str):
-        text = value.replace("${", "$${")
+        text = VARIABLE.sub(lambda found: f"${found[0]}", value)
         # What cannot be seen is written by its codes.
         return scalar(text) if is_plain(text) else json.dumps(text)
     if isinstance(value, bool) or value is None:

@@ -3,6 +3,8 @@
 from engine.spec.repository.installed import (
     Used,
     check_packages,
+    every_package,
+    lock_of,
     package_folders,
     packaged,
     trustable,
@@ -25,7 +27,9 @@ __all__ = [
     "ProjectFile",
     "Used",
     "check_packages",
+    "every_package",
     "find_in_project",
+    "lock_of",
     "package_folders",
     "packaged",
     "project_file",

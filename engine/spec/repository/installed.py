@@ -217,6 +217,34 @@ def package_folders(base: Path) -> Mapping[str, Path]:
     return names
 
 
+def every_package(base: Path) -> Mapping[str, Path]:
+    """Return name -> folder, resolved, of all packages of the project of `base`, those of packages too.
+
+    The package in which `base` itself lies is none of them.
+
+    Raises:
+        RecipeError: `pada.yaml`, the lock or a package is wrong.
+    """
+    found = owner(base)
+    if found is None:
+        return {}
+    whole, who = found
+    folders = {each.who: each.folder for each in whole.folders.values() if each.who != ROOT}
+    folders |= {each.name: real(whole.place(each)) for each in whole.locked}
+    here = real(base)
+    return {
+        name: folder
+        for name, folder in folders.items()
+        if name != who and not here.is_relative_to(folder)
+    }
+
+
+def lock_of(base: Path) -> Path | None:
+    """Return where the lock of the project of `base` is, or would be; None without a project."""
+    found = owner(base)
+    return None if found is None else found[0].root / LOCK
+
+
 def packaged(reference: str, base: Path) -> Path | None:
     """Return the place in a package that `package/path` names; None where the first part names no package.
 

@@ -30,7 +30,7 @@ from engine.versions.bundles.form import (
 from engine.versions.bundles.portable import moved_places, place_in_bundle, rewritten, with_moved
 from engine.versions.repeating import place_of, refuse_changed
 from engine.versions.stored import StoredFile, StoredRun
-from engine.versions.trees import recipe_in, tree_of
+from engine.versions.trees import place_in, recipe_in, tree_of
 
 _CALLS = """
 WITH n AS (SELECT node FROM run_node WHERE run = ? AND status <> 'skipped'),
@@ -171,7 +171,7 @@ def _data_place(
 ) -> str:
     """Return where a file that is not kept belongs, from the folder of what is run."""
     if not PurePosixPath(file.path).is_absolute():
-        return file.path
+        return place_in(file)
     place = place_in_bundle(file.path, resolved, moved, run.base, run.project)
     if place is None:
         raise EngineError(
@@ -211,7 +211,7 @@ def _manifest(
         else None,
         "commit": about["commit_hash"],
         "tags": about["tags"],
-        "changed": about["changed"],
+        "changed": [p for p in about["changed"] or () if not PurePosixPath(p).is_absolute()],
         "lock": about["lock"],
         "packages": [
             {k: v for k, v in p.items() if k != "path" and not str(v).startswith("file:")}
