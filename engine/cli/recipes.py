@@ -20,7 +20,9 @@ from engine.plan.validate import examine
 from engine.project import Project
 from engine.registry import did_you_mean
 from engine.spec.extending.settings import assignment
-from engine.spec.loader import find_recipe
+from engine.spec.loader import LoadedRecipe, load
+from engine.spec.package_data import shipped
+from engine.spec.repository.project_file import shown
 from engine.system.places import STATE
 
 
@@ -144,13 +146,12 @@ def show_list(what: str, recipe: str | None = None, *, as_json: bool = False) ->
     from engine.cli.operators.listing import LABELS, operator_lines
     from engine.metrics import METRICS
     from engine.operators import ROW_FUNCTIONS
-    from engine.spec.package_data import shipped
     from engine.spec.repository import recipes_here
     from engine.stages.analyse.clusterers import CLUSTERERS
     from engine.stages.quality import GATES
     from engine.tasks import TASKS
 
-    base = find_recipe(recipe).absolute().parent if recipe is not None else None
+    loaded = load(recipe) if recipe is not None and what in ("packs", "methods") else None
     lists: dict[str, list[tuple[str, str]]] = {
         "tasks": [(t.name, (type(t).__doc__ or "").split("\n")[0]) for t in TASKS.values()],
         "metrics": [(m.name, m.description) for m in METRICS.values()],
@@ -162,8 +163,8 @@ def show_list(what: str, recipe: str | None = None, *, as_json: bool = False) ->
         "backends": [(b.name, f"roles: {', '.join(b.roles)}") for b in BACKENDS.values()],
         "clusterers": [(c.name, c.description) for c in CLUSTERERS.values()],
         "gates": [(g.name, g.description) for g in GATES.values()],
-        "packs": _packs(base) if what == "packs" else [],
-        "methods": _methods(base) if what == "methods" else [],
+        "packs": _packs(loaded) if what == "packs" else [],
+        "methods": _methods(loaded) if what == "methods" else [],
         "recipes": [
             *recipes_here(),
             *((p.parent.name, str(p)) for p in sorted(shipped("recipes").glob("*/recipe.yaml"))),
@@ -189,30 +190,35 @@ def _show_packages(*, as_json: bool) -> None:
         echo(f"{name:<24} {text}")
 
 
-def _methods(base: Path | None) -> list[tuple[str, str]]:
+def _methods(loaded: LoadedRecipe | None) -> list[tuple[str, str]]:
     """Return each method's name, what it does and where it comes from; raises RecipeError for a broken file."""
     from engine.spec.method import find_methods, read_method
 
+    found = find_methods(loaded.base, loaded.further) if loaded else find_methods()
+    base = loaded.base if loaded else None
     return [
         (name, f"{read_method(file).description} (from {_place(file, base)})")
-        for name, file in sorted(find_methods(base).items())
+        for name, file in sorted(found.items())
     ]
 
 
-def _packs(base: Path | None) -> list[tuple[str, str]]:
+def _packs(loaded: LoadedRecipe | None) -> list[tuple[str, str]]:
     """Return each pack's name, for which models it is and where it comes from; raises RecipeError for a broken file."""
     from engine.spec.pack import find_packs, read_pack
 
+    found = find_packs(loaded.base, loaded.further) if loaded else find_packs()
+    base = loaded.base if loaded else None
     return [
         (name, f"{read_pack(file).description} (from {_place(file, base)})")
-        for name, file in sorted(find_packs(base).items())
+        for name, file in sorted(found.items())
     ]
 
 
 def _place(file: Path, base: Path | None) -> str:
     if base is not None and file.is_relative_to(base):
         return f"{file.relative_to(base).as_posix()} of the recipe"
-    return "the engine"
+    ours = (shipped("recipes"), shipped("prompts"))
+    return "the engine" if any(map(file.is_relative_to, ours)) else str(shown(file))
 
 
 def show_schema(what: str) -> None:

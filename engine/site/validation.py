@@ -10,7 +10,10 @@ from typing import NamedTuple
 
 from engine.errors import EngineError, Location, Problem
 from engine.site.parallel import for_each
-from engine.site.tree import PLURALS, Kind, Tree, TreeFile, extended
+from engine.site.tree import PLURALS, RECIPE, Kind, Tree, TreeFile, extended
+
+_LEFT_OPEN = frozenset({"missing", "no-value"})
+"""What may be wrong with a recipe because it leaves something to those that extend it: keys, and values of vars."""
 
 
 class Validation(NamedTuple):
@@ -90,14 +93,31 @@ def validate_tree(
     told = {
         (problem.where, problem.level, problem.message): problem
         for file, problems in zip(order, found, strict=True)
-        for problem in (_of_base(problems) if file.path in bases else problems)
+        for problem in _of_its_own(file, problems, is_extended=file.path in bases)
     }
     return Validation(files, [told[key] for key in sorted(told)])
 
 
-def _of_base(problems: Sequence[Problem]) -> list[Problem]:
-    """Return the problems of a recipe that others extend: what it leaves to them is no problem of its own."""
-    return [problem for problem in problems if problem.code != "missing"]
+def _of_its_own(
+    file: TreeFile, problems: Sequence[Problem], *, is_extended: bool
+) -> Sequence[Problem]:
+    """Return the problems of a file without what a recipe leaves to those that extend it.
+
+    One that nothing in the tree extends is there for others where it has no data, and is not called `recipe.yaml`.
+    """
+    left = [problem for problem in problems if problem.code in _LEFT_OPEN]
+    if file.kind != "recipe" or not left:
+        return problems
+    rest = [problem for problem in problems if problem.code not in _LEFT_OPEN]
+    if is_extended:
+        return rest
+    keys = [problem.message.split()[0] for problem in left if problem.code == "missing"]
+    if file.path.name == RECIPE or "data" not in keys:
+        return problems
+    verb = "is" if len(keys) == 1 else "are"
+    message = f"this recipe can only be extended: {', '.join(keys)} {verb} missing"
+    hint = "that is as it should be where others extend it; to run it, write them into it"
+    return [*rest, Problem(Location.at(file.path), message, hint, level="warning", code="base")]
 
 
 def _problems(file: TreeFile, rows: bool) -> list[Problem]:

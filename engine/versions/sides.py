@@ -23,6 +23,7 @@ from engine.run.kept import KeptFile, files_of
 from engine.spec.loader import find_recipe
 from engine.spec.repository import project_file
 from engine.spec.repository.installed import repository
+from engine.spec.yaml import parse
 from engine.store import FILE
 from engine.version import versions
 from engine.versions.commits import files_at
@@ -198,8 +199,10 @@ def of_run(run: StoredRun, given: Given) -> Iterator[Side]:
         base = (tree / recipe).parent
         gate.allow(*run.about["places"])
         its = replace(given, vars={}, settings=run.about["settings"], limit=run.limit)
+        # Before it is read: what is named in a package must be there.
+        said = parse(run.resolved, tree / recipe).data
+        link_what_is_missing(said, tree, base, run.base, run.package_places)
         opened = _opened(tree / recipe, its, run.id, tree)
-        link_what_is_missing(opened.loaded.document.data, tree, base, run.base, run.package_places)
         yield Side(run.id, opened, tree, run)
 
 

@@ -163,3 +163,35 @@ def test_changes_need_a_repository(tmp_path: Path) -> None:
     root = write_tree(tmp_path / "mail")
     with pytest.raises(EngineError, match="--changed needs a git repository"):
         show_tree_validation(root, Asked(changed="HEAD"), [], as_json=False)
+
+
+def test_a_recipe_without_data_is_there_to_be_extended_unless_it_is_called_recipe(
+    tmp_path: Path,
+) -> None:
+    root = write_tree(tmp_path / "mail")
+    base = 'recipe: 1\nvars: {rows: {type: int}}\naugment: {rows_per_round: "${rows}"}\n'
+    (root / "base.yaml").write_text(base, "utf-8")
+    (problem,) = (
+        p for p in validate_tree(read_tree(root)).problems if p.where.file.endswith("base.yaml")
+    )
+    assert (problem.level, problem.code) == ("warning", "base")
+    assert (
+        problem.message == "this recipe can only be extended: data, models, name, task are missing"
+    )
+    # What is wrong with it is wrong all the same, and what is to be run must be whole.
+    (root / "base.yaml").write_text(base + "metrcs: [accuracy]\n", "utf-8")
+    (root / "whole").mkdir()
+    (root / "whole" / "recipe.yaml").write_text(base + "name: whole\n", "utf-8")
+    with_data = (
+        base + "data: {train: {path: a.csv}, validation: {path: b.csv}, test: {path: c.csv}}\n"
+    )
+    (root / "forgotten.yaml").write_text(with_data, "utf-8")
+    errors = validate_tree(read_tree(root)).errors
+    codes = {Path(p.where.file).name: set[str]() for p in errors}
+    for problem in errors:
+        codes[Path(problem.where.file).name].add(problem.code)
+    assert codes == {
+        "base.yaml": {"unknown-key"},
+        "recipe.yaml": {"missing", "no-value"},
+        "forgotten.yaml": {"missing", "no-value"},
+    }

@@ -145,11 +145,17 @@ def test_the_hook_is_a_command_that_there_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
-    entry = next(hook["entry"] for hook in hooks if hook["id"] == "pada-validate")
+    entry, fmt = (
+        next(hook["entry"] for hook in hooks if hook["id"] == name)
+        for name in ("pada-validate", "pada-fmt")
+    )
     root = write_tree(tmp_path / "mail")
     commit(root)
     monkeypatch.chdir(root)
     good = CliRunner().invoke(app, entry.split()[1:])
     assert (good.exit_code, "no problems" in good.stdout or "warning" in good.stdout) == (0, True)
+    assert CliRunner().invoke(app, fmt.split()[1:]).exit_code == 1
+    assert CliRunner().invoke(app, ["fmt"]).exit_code == 0
+    assert CliRunner().invoke(app, fmt.split()[1:]).exit_code == 0
     write_recipe(root / "invoices", ("kind: classification", "kind: clasification"))
     assert CliRunner().invoke(app, entry.split()[1:]).exit_code == 2

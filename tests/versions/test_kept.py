@@ -60,7 +60,7 @@ def test_vars_and_settings_stand_in_the_resolved_recipe_and_texts_like_vars_stay
     file = tmp_path / "recipe.yaml"
     file.write_text(
         text.replace("name: estimated", 'name: estimated\nvars: {what: "1e-3"}').replace(
-            "task: {", 'task: {description: "a $${b} $ ${what}", '
+            "task: {", 'task: {description: "a $${b} $ ${what} ${ open", '
         ),
         "utf-8",
     )
@@ -68,7 +68,7 @@ def test_vars_and_settings_stand_in_the_resolved_recipe_and_texts_like_vars_stay
     again = tmp_path / "again.yaml"
     again.write_text(resolved_text(written), "utf-8")
     read = load(again)
-    assert read.recipe.task.description == "a ${b} $ no: x"
+    assert read.recipe.task.description == "a ${b} $ no: x ${ open"
     assert read.recipe.augment.rows_per_round == 5
     assert meaning(resolved_text(written)) == meaning(resolved_text(read))
 

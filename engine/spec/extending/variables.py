@@ -97,7 +97,7 @@ class Variables:
             self.values[name] = var.default
         else:
             message = f"the var '{name}' has no value"
-            self.problems.append(Problem(where, message, self._about(name, var), code="var"))
+            self.problems.append(Problem(where, message, self._about(name, var), code="no-value"))
 
     def _about(self, name: str, var: Var) -> str:
         example = as_text(var.choices[0]) if var.choices else "…"

@@ -232,3 +232,29 @@ def test_a_prompt_that_is_named_in_no_package_is_missed(tmp_path: Path) -> None:
     loaded = load(with_package(tmp_path, WHOLE_OF_PACKAGE))
     with pytest.raises(RecipeError, match="has no prompts/no"):
         PromptLibrary(loaded.base, loaded.further).get("support/prompts/no.md")
+
+
+def test_limits_of_a_package_do_not_hold_for_who_extends_it(tmp_path: Path) -> None:
+    base = BASE + "limits: {seconds: 3600, memory: 900}\n"
+    recipe = with_package(
+        tmp_path,
+        CHILD.format("support/recipes/base.yaml") + "limits: {memory: 1}\n",
+        shared__recipes__base___yaml="",
+    )
+    write(tmp_path, {"shared/recipes/base.yaml": base})
+    loaded = load(recipe)
+    assert (loaded.recipe.limits.seconds, loaded.recipe.limits.memory) == (10, 1)
+    (warning,) = loaded.warnings
+    assert warning.level == "warning"
+    assert warning.where.by_line.endswith(f"shared/recipes/base.yaml:{base.count(chr(10))}")
+    assert "do not hold" in warning.message
+    # Run by itself it is a recipe like any other, and so is one of the project that is extended.
+    assert (
+        load(
+            tmp_path / "shared" / "recipes" / "base.yaml", settings={"name": "x"}
+        ).recipe.limits.seconds
+        == 3600
+    )
+    own = write(tmp_path, {"desk/base.yaml": base.replace("data/", "../shared/data/")})
+    write(own, {"desk/r.yaml": CHILD.format("base.yaml")})
+    assert load(recipe).recipe.limits.seconds == 3600
