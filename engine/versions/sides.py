@@ -13,7 +13,7 @@ from typing import Any
 
 from engine import gate
 from engine.errors import EngineError, RecipeError
-from engine.gate.packages import INSTALLED
+from engine.gate.packages import INSTALLED, package_around
 from engine.gate.roots import PROJECT
 from engine.packages.installing import install
 from engine.plan.graph import Plan
@@ -153,7 +153,13 @@ def version(recipe: str, revision: str, given: Given) -> Iterator[Side]:
     Raises:
         EngineError: there is no such version, or the recipe cannot be read there.
     """
-    files = files_at(_place(recipe), revision)
+    place = _place(recipe)
+    if (package := package_around(place.absolute().resolve())) is not None:
+        raise EngineError(
+            f"{recipe} is a recipe of the package {package.parent.name}, which is not kept in this repository",
+            "compare with a run of it (r0003), or in a clone of the package's repository",
+        )
+    files = files_at(place, revision)
     with laid_out(files.contents) as tree:
         base = (tree / files.recipe).parent
         now = (files.root / files.recipe).parent

@@ -170,6 +170,8 @@ def test_a_project_over_three_repositories_is_run_upgraded_compared_rolled_back_
     assert between["packages"] == found["packages"]
     assert between["pending"] == found["pending"]
     assert between["notes"] == []
+    refused = said(pada("diff", "desk/recipes/base", "v1..v2", code=2))
+    assert "desk/recipes/base is a recipe of the package desk" in refused
 
     pada("run", RECIPE_FOLDER, "--quiet")
     second = results(state)

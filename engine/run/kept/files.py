@@ -18,7 +18,7 @@ from engine.spec.method import find_methods
 from engine.spec.pack import find_packs
 from engine.spec.package_data import is_ours, shipped
 from engine.spec.reply_schemas import SchemaLibrary
-from engine.spec.repository import LOCK, every_package, lock_of
+from engine.spec.repository import LOCK, every_package
 from engine.spec.yaml import LARGEST
 
 _MOST = 500
@@ -49,8 +49,7 @@ def own_files(loaded: LoadedRecipe, resources: Resources) -> Iterator[tuple[str,
     yield "recipe", loaded.path.absolute()
     project = project_of(loaded.base)
     yield "project", project / PROJECT
-    with suppress(EngineError):
-        yield "lock", lock_of(loaded.base) or project / LOCK
+    yield "lock", project / LOCK
     if loaded.taxonomy_file is not None:
         yield "taxonomy", loaded.taxonomy_file.path.absolute()
     methods = find_methods(loaded.base, loaded.further)

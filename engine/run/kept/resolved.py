@@ -30,10 +30,10 @@ def resolved_text(
             None leaves all.
     """
     data = resolved(loaded).data
-    params = data.get("task", {}).get("params") or {}
-    if isinstance(params.get("json_schema"), str):
+    settings = data.get("task", {}).get("params") or {}
+    if isinstance(settings.get("json_schema"), str):
         # It stands in a file of its own.
-        params["json_schema"] = loaded.effective["task"]["params"]["json_schema"]
+        settings["json_schema"] = loaded.effective["task"]["params"]["json_schema"]
     if files is not None:
         _leave_out(data, loaded, packages, files)
     return as_yaml(Resolved(referenced(data, loaded.base, packages), {}), plain=True)

@@ -239,12 +239,6 @@ def every_package(base: Path) -> Mapping[str, Path]:
     }
 
 
-def lock_of(base: Path) -> Path | None:
-    """Return where the lock of the project of `base` is, or would be; None without a project."""
-    found = owner(base)
-    return None if found is None else found[0].root / LOCK
-
-
 def packaged(reference: str, base: Path) -> Path | None:
     """Return the place in a package that `package/path` names; None where the first part names no package.
 
