@@ -23,6 +23,7 @@ from engine.run.kept import KeptFile, files_of
 from engine.spec.loader import find_recipe
 from engine.spec.repository import project_file
 from engine.spec.repository.installed import repository
+from engine.spec.taxonomies import AT
 from engine.spec.yaml import parse
 from engine.store import FILE
 from engine.version import versions
@@ -123,7 +124,11 @@ class Side:
         """Return where a setting stands: file and line, or the run; empty where it stands in none."""
         if self.run is not None:
             return self.run.id
-        where = self.project.loaded.at(*path)
+        loaded, of_taxonomy = self.project.loaded, (*AT, "categories")
+        if tuple(path[: len(of_taxonomy)]) == of_taxonomy:
+            where = loaded.at_category(*path[len(of_taxonomy) :])
+        else:
+            where = loaded.at(*path)
         return self.shown(where.by_line) if where.line else ""
 
 
