@@ -28,6 +28,7 @@ WAIT = 5.0
 """Seconds a query waits for a run that has the file to ingest, which takes it tens of milliseconds."""
 
 
+STOPPED = "the query was stopped"
 _NO_COLUMN = re.compile(r'Referenced column "(.+?)" not found|not have a column named "(.+?)"')
 
 
@@ -69,6 +70,7 @@ def ask(
         StoreError: there is no store, it is held open for `wait` seconds, or the SQL is wrong, is several
             statements, or would write.
     """
+    _go_on(stop)
     path = _require(state)
     with opened(path, write=False, wait=wait, notice=notice) as connection:
         written_by = version(connection, path)
@@ -79,7 +81,12 @@ def ask(
         ):
             names = _distinct(relation.columns)
             types = dict(zip(names, map(str, relation.types), strict=True))
-            yield QueryResult(_renamed(relation.to_arrow_reader(batch), names), types, missing)
+            stream = relation.to_arrow_reader(batch)
+            try:
+                yield QueryResult(_renamed(stream, names), types, missing)
+            finally:
+                # Who still holds it, as an error's traceback does, would keep the file from being opened again.
+                stream.close()
 
 
 def rows(
@@ -104,6 +111,7 @@ def reader(
         written_by = version(connection, path)
 
         def query(sql: str, parameters: Sequence[Any]) -> list[dict[str, Any]]:
+            _go_on(stop)
             with _relation(connection, sql, parameters, written_by) as relation:
                 table = relation.to_arrow_table().rename_columns(_distinct(relation.columns))
                 values: list[dict[str, Any]] = table.to_pylist()
@@ -111,6 +119,12 @@ def reader(
 
         with _stopped_by(stop, connection):
             yield query
+
+
+def _go_on(stop: Stop | None) -> None:
+    """Raise StoreError where nothing more is to be asked."""
+    if stop is not None and stop.asked:
+        raise StoreError(STOPPED)
 
 
 def _stopped_by(
@@ -169,7 +183,10 @@ def _relation(
         relation = connection.sql(statement, params=list(parameters) or None)
         if relation is None:
             raise StoreError("the query returns nothing", "write a SELECT")
-        yield relation
+        try:
+            yield relation
+        finally:
+            relation.close()
     except duckdb.Error as error:
         said = _of_earlier(reworded(error), written_by)
         if found := _column_of_data(connection, error):
@@ -301,7 +318,7 @@ def reworded(error: duckdb.Error) -> StoreError:
     import duckdb
 
     if isinstance(error, duckdb.InterruptException):
-        return StoreError("the query was stopped")
+        return StoreError(STOPPED)
     text = str(error)
     head, _, rest = text.partition("\n")
     kind, separator, message = head.partition(" Error: ")

@@ -61,7 +61,7 @@ class Stop:
         """Whether they are to end."""
 
     def __call__(self) -> None:
-        """End what is going on."""
+        """End what is going on. A statement that begins at this very moment may not hear it: call again."""
         with self._lock:
             self.asked = True
             if self._interrupt is not None:
@@ -69,11 +69,9 @@ class Stop:
 
     @contextlib.contextmanager
     def ending(self, interrupt: Callable[[], None]) -> Iterator[None]:
-        """Call `interrupt` where it is to end while the block goes on, or was to before."""
+        """Call `interrupt` where it is to end while the block goes on."""
         with self._lock:
             self._interrupt = interrupt
-            if self.asked:
-                interrupt()
         try:
             yield
         finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -32,9 +31,7 @@ async def in_thread(request: Request, work: Callable[[Stop], T], seconds: float 
             {working, leaving}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
         )
         if working not in done:
-            stop()
-            with contextlib.suppress(EngineError):
-                await working
+            await _ended(working, stop)
             raise EngineError(
                 "the page was left"
                 if done
@@ -43,8 +40,16 @@ async def in_thread(request: Request, work: Callable[[Stop], T], seconds: float 
             )
         return await working
     finally:
-        stop()
         leaving.cancel()
+
+
+async def _ended(working: asyncio.Future[T], stop: Stop) -> None:
+    """Stop what a thread does, and wait until it has ended, whatever it came to."""
+    while not working.done():
+        # Again and again: DuckDB forgets what it was told between two statements.
+        stop()
+        await asyncio.wait({working}, timeout=0.05)
+    working.exception()
 
 
 async def _left(request: Request) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from engine.errors import EngineError, boundary
+from engine.errors import EngineError
 from engine.spec.package_data import shipped
 from engine.store import FILE, QueryResult, Stop, ask, reader
 from engine.store.written import parquet_to, rows_of, write_csv, write_json
@@ -94,13 +94,12 @@ def run_query(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
 
 
 def _first(answer: QueryResult, count: int) -> Iterator[tuple[Any, ...]]:
-    with boundary("the query", EngineError):
-        for batch in answer.reader:
-            for row in rows_of(batch):
-                yield row
-                count -= 1
-                if not count:
-                    return
+    for batch in answer.reader:
+        for row in rows_of(batch):
+            yield row
+            count -= 1
+            if not count:
+                return
 
 
 def _is_number(kind: str) -> bool:

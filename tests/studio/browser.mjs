@@ -1,0 +1,63 @@
+// Opens pages of a studio in Chromium, at two widths and in two themes, and tells what went wrong as JSON.
+//
+//   node browser.mjs WEB CHROMIUM URL OUT PAGES
+//
+// WEB is the folder with node_modules, URL what `pada studio` printed, OUT a folder for pictures (empty: none), PAGES a
+// JSON list of {name, path, wait?, click?}: what stands behind `#/`, what is waited for, what is clicked before.
+import { createRequire } from "node:module";
+
+const [web, chromium, url, out, pages] = process.argv.slice(2);
+const { chromium: browsers } = createRequire(`${web}/package.json`)("playwright-core");
+const browser = await browsers.launch({ executablePath: chromium, args: ["--no-sandbox", "--disable-gpu"] });
+const found = [];
+try {
+  for (const [width, height] of [[1280, 860], [390, 844]]) {
+    for (const colorScheme of ["light", "dark"]) {
+      const context = await browser.newContext({ viewport: { width, height }, colorScheme, reducedMotion: "reduce" });
+      const page = await context.newPage();
+      page.setDefaultTimeout(60_000);
+      let at = "";
+      const say = (what) => found.push(`${at} ${width} ${colorScheme}: ${what}`);
+      page.on("console", (message) => ["error", "warning"].includes(message.type()) && say(message.text()));
+      page.on("pageerror", (error) => say(String(error)));
+      page.on("response", (response) => response.status() >= 400 && say(`${response.status()} ${response.url()}`));
+      page.on("request", (request) => {
+        const host = new URL(request.url()).host;
+        if (host && host !== new URL(url).host && !request.url().startsWith("blob:")) say(`asks ${host}`);
+      });
+      await page.goto(url, { waitUntil: "networkidle" });
+      if (page.url().includes("token")) say("the token stays in the address");
+      for (const one of JSON.parse(pages)) {
+        at = one.name;
+        await page.goto(`${new URL(url).origin}/#/${one.path}`, { waitUntil: "networkidle" });
+        await page.reload({ waitUntil: "networkidle" });
+        await page.locator("main h1").first().waitFor();
+        await page.locator(".wait").first().waitFor({ state: "detached" });
+        for (const selector of one.click ?? []) await page.locator(selector).first().click();
+        if (one.wait) await page.locator(one.wait).first().waitFor();
+        await page.waitForLoadState("networkidle");
+        const seen = await page.evaluate(() => ({
+          wide: document.documentElement.scrollWidth - innerWidth,
+          titles: document.querySelectorAll("h1").length,
+          marks: ["header", "nav", "main"].filter((name) => !document.querySelector(name)),
+          nameless: [...document.querySelectorAll("button, a[href], input, select")].filter(
+            (e) => !(e.getAttribute("aria-label") || e.textContent.trim() || e.labels?.length || e.title),
+          ).length,
+          theme: document.documentElement.dataset.theme,
+          wrong: [...document.querySelectorAll("[role=alert]")].map((e) => e.textContent.trim()),
+        }));
+        if (seen.wide > 0) say(`${seen.wide} pixels wider than the window`);
+        if (seen.titles !== 1) say(`${seen.titles} main headings`);
+        if (seen.marks.length) say(`no ${seen.marks}`);
+        if (seen.nameless) say(`${seen.nameless} controls without a name`);
+        if (seen.theme !== colorScheme) say(`the theme is ${seen.theme}`);
+        for (const text of seen.wrong) say(text);
+        if (out) await page.screenshot({ path: `${out}/${one.name}-${width}-${colorScheme}.png`, fullPage: one.full ?? false });
+      }
+      await context.close();
+    }
+  }
+} finally {
+  await browser.close();
+}
+console.log(JSON.stringify(found));
