@@ -34,7 +34,6 @@ HEADERS = {
 OPEN_HINT = (
     "open the address that `pada studio` printed when it started: it has the key to this page"
 )
-YEAR = 365 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +120,7 @@ class Guard:
 
     def _cookie(self) -> str:
         name, value = self.ticket.cookie, self.ticket.session
-        return f"{name}={value}; Path=/; Max-Age={YEAR}; HttpOnly; SameSite=Strict"
+        return f"{name}={value}; Path=/; HttpOnly; SameSite=Strict"
 
 
 def _same(given: str, own: str) -> bool:

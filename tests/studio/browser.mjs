@@ -29,30 +29,11 @@ try {
       if (page.url().includes("token")) say("the token stays in the address");
       for (const one of JSON.parse(pages)) {
         at = one.name;
-        await page.goto(`${new URL(url).origin}/#/${one.path}`, { waitUntil: "networkidle" });
-        await page.reload({ waitUntil: "networkidle" });
-        await page.locator("main h1").first().waitFor();
-        await page.locator(".wait").first().waitFor({ state: "detached" });
-        for (const selector of one.click ?? []) await page.locator(selector).first().click();
-        if (one.wait) await page.locator(one.wait).first().waitFor();
-        await page.waitForLoadState("networkidle");
-        const seen = await page.evaluate(() => ({
-          wide: document.documentElement.scrollWidth - innerWidth,
-          titles: document.querySelectorAll("h1").length,
-          marks: ["header", "nav", "main"].filter((name) => !document.querySelector(name)),
-          nameless: [...document.querySelectorAll("button, a[href], input, select")].filter(
-            (e) => !(e.getAttribute("aria-label") || e.textContent.trim() || e.labels?.length || e.title),
-          ).length,
-          theme: document.documentElement.dataset.theme,
-          wrong: [...document.querySelectorAll("[role=alert]")].map((e) => e.textContent.trim()),
-        }));
-        if (seen.wide > 0) say(`${seen.wide} pixels wider than the window`);
-        if (seen.titles !== 1) say(`${seen.titles} main headings`);
-        if (seen.marks.length) say(`no ${seen.marks}`);
-        if (seen.nameless) say(`${seen.nameless} controls without a name`);
-        if (seen.theme !== colorScheme) say(`the theme is ${seen.theme}`);
-        for (const text of seen.wrong) say(text);
-        if (out) await page.screenshot({ path: `${out}/${one.name}-${width}-${colorScheme}.png`, fullPage: one.full ?? false });
+        try {
+          await look(page, one, say, colorScheme, `${one.name}-${width}-${colorScheme}`);
+        } catch (error) {
+          say(String(error));
+        }
       }
       await context.close();
     }
@@ -61,3 +42,30 @@ try {
   await browser.close();
 }
 console.log(JSON.stringify(found));
+
+async function look(page, one, say, colorScheme, picture) {
+  await page.goto(`${new URL(url).origin}/#/${one.path}`, { waitUntil: "networkidle" });
+  await page.reload({ waitUntil: "networkidle" });
+  await page.locator("main h1").first().waitFor();
+  await page.locator(".wait").first().waitFor({ state: "detached" });
+  for (const selector of one.click ?? []) await page.locator(selector).first().click();
+  if (one.wait) await page.locator(one.wait).first().waitFor();
+  await page.waitForLoadState("networkidle");
+  const seen = await page.evaluate(() => ({
+    wide: document.documentElement.scrollWidth - innerWidth,
+    titles: document.querySelectorAll("h1").length,
+    marks: ["header", "nav", "main"].filter((name) => !document.querySelector(name)),
+    nameless: [...document.querySelectorAll("button, a[href], input, select")].filter(
+      (e) => !(e.getAttribute("aria-label") || e.textContent.trim() || e.labels?.length || e.title),
+    ).length,
+    theme: document.documentElement.dataset.theme,
+    wrong: [...document.querySelectorAll("[role=alert]")].map((e) => e.textContent.trim()),
+  }));
+  if (seen.wide > 0) say(`${seen.wide} pixels wider than the window`);
+  if (seen.titles !== 1) say(`${seen.titles} main headings`);
+  if (seen.marks.length) say(`no ${seen.marks}`);
+  if (seen.nameless) say(`${seen.nameless} controls without a name`);
+  if (seen.theme !== colorScheme) say(`the theme is ${seen.theme}`);
+  for (const text of seen.wrong) say(text);
+  if (out) await page.screenshot({ path: `${out}/${picture}.png`, fullPage: one.full ?? false });
+}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from engine.report.dossier import Tally
@@ -9,6 +11,7 @@ from engine.report.facts.collect import find_run
 from engine.report.facts.diagnosis_map import collect_points
 from engine.report.facts.dossiers import collect_dossiers, collect_tallies, find_pattern
 from engine.store import Stop, reader
+from engine.studio.answers import short
 from engine.studio.asked import Asked
 from engine.studio.settings import Settings
 
@@ -23,7 +26,10 @@ def cards(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
     run = asked.path["run"]
     with reader(settings.state, stop=stop) as query:
         find_run(query, run)
-        return {"patterns": [shown(one) for one in collect_tallies(query, run)]}
+        found = [shown(one) for one in collect_tallies(query, run)]
+    for one in found:
+        one["facts"] = replace(one["facts"], description=short(one["facts"].description) or "")
+    return {"patterns": found}
 
 
 def shown(one: Tally) -> dict[str, Any]:
@@ -49,7 +55,12 @@ def dots(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
     run = asked.path["run"]
     with reader(settings.state, stop=stop) as query:
         find_run(query, run)
-        return {"points": collect_points(query, run, DOTS), "most": DOTS}
+        found = collect_points(query, run, DOTS)
+    points = [
+        replace(one, root_cause=short(one.root_cause) or "", scenario=short(one.scenario) or "")
+        for one in found
+    ]
+    return {"points": points, "most": DOTS}
 
 
 def pattern(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
@@ -68,12 +79,19 @@ def pattern(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
                 "excludes": one.excludes,
                 "tried": one.tried,
                 "life": one.life,
-                "members": one.members,
+                "members": [
+                    replace(m, inputs=_shorter(m.inputs), root_cause=short(m.root_cause) or "")
+                    for m in one.members
+                ],
                 "members_total": one.members_total,
-                "written": one.written,
+                "written": [replace(w, inputs=_shorter(w.inputs)) for w in one.written],
                 "written_total": one.written_total,
                 "rejected": one.rejected,
             }
             for one in found
         ]
     }
+
+
+def _shorter(inputs: Mapping[str, str]) -> dict[str, str]:
+    return {name: short(text) or "" for name, text in inputs.items()}

@@ -11,6 +11,7 @@ from engine.report.facts.json_columns import shown_inputs
 from engine.report.formatting import round_label
 from engine.report.records import MINE, Query
 from engine.store import Stop, reader
+from engine.studio.answers import short
 from engine.studio.asked import Asked
 from engine.studio.explore.tables import OUTCOME
 from engine.studio.settings import Settings
@@ -102,8 +103,10 @@ def _story(
     doubts = query(_DOUBTS, [run, item])
     blind = query(_BLIND, [run, candidates])
     children = query(_CHILDREN, [run, item])
-    for one in (*origin, *children):
+    for one in origin:
         one["inputs"] = shown_inputs(one["inputs"])
+    for one in children:
+        one["inputs"] = {name: short(text) for name, text in shown_inputs(one["inputs"]).items()}
     for one in written:
         one["inputs"], one["parent_inputs"] = (
             shown_inputs(one[name]) for name in ("inputs", "parent_inputs")
