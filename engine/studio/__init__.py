@@ -4,6 +4,7 @@ A small server that answers in JSON what `engine.report` and `engine.store` know
 from `web/` into `static/`. It works nothing out that the engine does elsewhere, and nothing exists in it alone.
 """
 
-from engine.studio.serving import Address, Settings, serve
+from engine.studio.serving import Address, serve
+from engine.studio.settings import Settings
 
 __all__ = ["Address", "Settings", "serve"]

@@ -26,7 +26,7 @@ try {
         if (host && host !== new URL(url).host && !request.url().startsWith("blob:")) say(`asks ${host}`);
       });
       await page.goto(url, { waitUntil: "networkidle" });
-      if (page.url().includes("token")) say("the token stays in the address");
+      await page.waitForURL((now) => !now.search, { timeout: 30_000 }).catch(() => say("the token stays in the address"));
       for (const one of JSON.parse(pages)) {
         at = one.name;
         try {

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from httpx import Response
 from starlette.testclient import TestClient
 
 from engine.studio.application import make
@@ -35,7 +34,8 @@ class Studio:
         assert answer.status_code == 200, (answer.text, self.bugs)
         return answer.json()
 
-    def post(self, path: str, body: Any) -> Response:
+    def post(self, path: str, body: Any) -> Any:
+        """Return the response to what the studio's own page sends."""
         return self.client.post(f"/api/{path}", json=body, headers={"origin": OWN})
 
 

@@ -75,7 +75,7 @@ PAGES: list[dict[str, Any]] = [
     {
         "name": "sql-chart",
         "path": "sql",
-        "click": [".menu button", "text=Chart"],
+        "click": [".menu button", "button:text-is('Chart')"],
         "wait": ".chart canvas",
     },
     {"name": "keys", "path": "runs", "click": ["[aria-label=Keys]"], "wait": "dialog[open]"},

@@ -13,8 +13,8 @@ from engine.cli.sql.said import not_the_latest, tell_unseen
 from engine.cli.terminal.output import make_console, say
 from engine.cli.terminal.streams import for_programs
 from engine.errors import StoreError
+from engine.report.query_files import write_csv, write_json, write_parquet
 from engine.store import ask
-from engine.store.written import write_csv, write_json, write_parquet
 
 
 def sql_command(

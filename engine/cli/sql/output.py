@@ -9,8 +9,8 @@ from rich.console import Console
 
 from engine.cli.terminal.streams import write
 from engine.cli.terminal.tables import fitted, prose
+from engine.report.query_files import rows_of
 from engine.store import QueryResult
-from engine.store.written import rows_of
 from engine.system.plain_text import on_one_line
 
 SHOWN = 200

@@ -14,9 +14,9 @@ from typing import Any
 import orjson
 
 from engine.errors import EngineError
+from engine.report.query_files import parquet_to, rows_of, write_csv, write_json
 from engine.spec.package_data import shipped
 from engine.store import FILE, QueryResult, Stop, ask, reader
-from engine.store.written import parquet_to, rows_of, write_csv, write_json
 from engine.studio.answers import EXACT, plain
 from engine.studio.application import Download
 from engine.studio.asked import Asked

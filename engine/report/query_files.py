@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from engine.errors import StoreError
-from engine.store.query import QueryResult
+from engine.store import QueryResult
 from engine.system.files import replacing
 from engine.system.plain_text import cell, clean_json
 
