@@ -3,7 +3,8 @@
 //   node browser.mjs WEB CHROMIUM URL OUT PAGES
 //
 // WEB is the folder with node_modules, URL what `pada studio` printed, OUT a folder for pictures (empty: none), PAGES a
-// JSON list of {name, path, wait?, click?}: what stands behind `#/`, what is waited for, what is clicked before.
+// JSON list of {name, path, click?, around?, wait?}: what stands behind `#/`, what is clicked, what is drawn around with
+// the pointer, and what is waited for then.
 import { createRequire } from "node:module";
 
 const [web, chromium, url, out, pages] = process.argv.slice(2);
@@ -49,6 +50,7 @@ async function look(page, one, say, colorScheme, picture) {
   await page.locator("main h1").first().waitFor();
   await page.locator(".wait").first().waitFor({ state: "detached" });
   for (const selector of one.click ?? []) await page.locator(selector).first().click();
+  if (one.around) await drawAround(page, page.locator(one.around).first());
   if (one.wait) await page.locator(one.wait).first().waitFor();
   await page.waitForLoadState("networkidle");
   const seen = await page.evaluate(() => ({
@@ -68,4 +70,15 @@ async function look(page, one, say, colorScheme, picture) {
   if (seen.theme !== colorScheme) say(`the theme is ${seen.theme}`);
   for (const text of seen.wrong) say(text);
   if (out) await page.screenshot({ path: `${out}/${picture}.png`, fullPage: one.full ?? false });
+}
+
+async function drawAround(page, target) {
+  await target.scrollIntoViewIfNeeded();
+  const box = await target.boundingBox();
+  const corners = [[0.01, 0.01], [0.99, 0.01], [0.99, 0.99], [0.01, 0.99], [0.01, 0.02]];
+  const [first, ...rest] = corners.map(([x, y]) => [box.x + x * box.width, box.y + y * box.height]);
+  await page.mouse.move(...first);
+  await page.mouse.down();
+  for (const corner of rest) await page.mouse.move(...corner, { steps: 4 });
+  await page.mouse.up();
 }

@@ -49,6 +49,7 @@ PAGES: list[dict[str, Any]] = [
         "click": [".picks button", ".button.main"],
         "wait": ".editor",
     },
+    {"name": "lasso", "path": "run/r0001/map", "around": ".map svg", "wait": "circle.on"},
     {"name": "failures", "path": "run/r0001/failures?round=0&split=validation", "wait": "tbody td"},
     {
         "name": "failures-none",
