@@ -39,7 +39,7 @@ audit: $(STAMP)  ## known vulnerabilities of the libraries, where there is a net
 
 # Two files at a time, as there are cores: a third process would only find the tests once more.
 test-fast: $(STAMP) ## the tests that load no model and make no whole runs: the working loop, two minutes on 2 cores
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not models and not runs and not long and not servers"
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not models and not runs and not long and not servers and not editor and not browser"
 
 test: $(STAMP)   ## the whole test suite, two files at a time
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
