@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart check audit test-fast test format dist clean
+.PHONY: help setup quickstart check audit test-fast test format dist studio studio-check clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: *.*##' $(MAKEFILE_LIST) | sed -E 's/: *[^#]*## */\t/'
@@ -39,7 +39,7 @@ audit: $(STAMP)  ## known vulnerabilities of the libraries, where there is a net
 
 # Two files at a time, as there are cores: a third process would only find the tests once more.
 test-fast: $(STAMP) ## the tests that load no model and make no whole runs: the working loop, two minutes on 2 cores
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not models and not runs and not long and not servers"
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not models and not runs and not long and not servers and not editor and not browser"
 
 test: $(STAMP)   ## the whole test suite, two files at a time
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
@@ -56,6 +56,20 @@ dist: $(STAMP)   ## build dist/: sdist and wheel, from a clean checkout, and che
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist dist/*.tar.gz
 	$(BIN)/python -m pytest -q -m "" tests/test_distributions.py
 	cd dist && sha256sum *
+
+# Node is needed for these two alone: what they build is committed, and travels in the wheel.
+WEB := engine/studio/web
+
+$(WEB)/node_modules: $(WEB)/package.json $(WEB)/package-lock.json
+	cd $(WEB) && npm ci --no-audit --no-fund
+	touch $@
+
+studio: $(WEB)/node_modules  ## build the studio's page into engine/studio/static; needs Node 20
+	cd $(WEB) && npm run check && npm run build
+
+studio-check: studio  ## build the studio's page again, and compare it with what is committed
+	git diff --exit-code --stat -- engine/studio/static
+	test -z "$$(git status --porcelain -- engine/studio/static)"
 
 clean:           ## remove the virtual environment, dist/ and the caches of the tools
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

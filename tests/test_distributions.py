@@ -25,7 +25,9 @@ from engine.spec.method import find_methods
 from engine.version import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
-SHIPPED = ("prompts", "schemas", "recipes")
+SHIPPED = ("prompts/", "schemas/", "recipes/", "docs/sql.md")
+BUILT_FROM = "engine/studio/web/"
+"""What the studio's page is built from: it travels as it was built."""
 LITTER = (
     *(
         "recipes/quickstart/.pada/store.duckdb",
@@ -35,6 +37,7 @@ LITTER = (
         "notes.txt",
     ),
     *("mine/recipe.yaml", "engine/__pycache__/x.pyc", "dist/old.whl"),
+    *("engine/studio/web/node_modules/vite/index.js",),
 )
 """What lies in a checkout that somebody works in."""
 
@@ -89,18 +92,17 @@ def metadata(wheel: zipfile.ZipFile) -> Message:
 def test_the_wheel_holds_the_engine_and_what_it_ships_and_nothing_else(
     wheel: zipfile.ZipFile, files: set[str]
 ) -> None:
-    ours = {name for name in files if name.startswith("engine/")}
-    ours |= {
-        f"engine/_shipped/{name}"
-        for name in files
-        if name.startswith(tuple(f"{s}/" for s in SHIPPED))
+    ours = {
+        name for name in files if name.startswith("engine/") and not name.startswith(BUILT_FROM)
     }
+    ours |= {f"engine/_shipped/{name}" for name in files if name.startswith(SHIPPED)}
     theirs = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert theirs == ours
     needed = (
         "engine/py.typed",
         "engine/_shipped/recipes/quickstart/data/pool.jsonl",
         "engine/operators/mix/small.md",
+        "engine/studio/static/index.html",
     )
     assert set(needed) <= theirs
 

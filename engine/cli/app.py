@@ -28,6 +28,7 @@ from engine.cli.patterns import patterns_app
 from engine.cli.resolving import resolve
 from engine.cli.review import review
 from engine.cli.site import ci, docs, validate
+from engine.cli.studio import studio
 from engine.cli.terminal.help import add_examples
 from engine.cli.terminal.logged import add_log_options
 from engine.cli.terminal.streams import echo
@@ -247,6 +248,7 @@ for of_versions in (diff, history, rerun, bundle):
 app.command()(review)
 app.command()(resolve)
 app.command()(deps)
+app.command()(studio)
 
 
 @app.command()

@@ -169,3 +169,6 @@ class DiagnosisPoint:
     """Name of its pattern; empty for one in none."""
     root_cause: str
     scenario: str
+    example: str = ""
+    """The failed row; `pattern_id`: the pattern's id, empty as the name is."""
+    pattern_id: str = ""

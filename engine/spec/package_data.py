@@ -1,4 +1,4 @@
-"""Where the prompts, schemas and recipes that come with the engine are, and which files are the engine's own."""
+"""Where the prompts, schemas, recipes and manual that come with the engine are, and which files are its own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["prompts", "schemas", "recipes"]
+Kind = Literal["prompts", "schemas", "recipes", "docs"]
 
 
 def shipped(kind: Kind) -> Path:

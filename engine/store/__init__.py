@@ -28,6 +28,7 @@ from engine.store.query import (
     unseen,
 )
 from engine.store.reading import Spent
+from engine.store.sharing import Stop
 from engine.store.store import NodeInfo, Store, now
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "RunFileRow",
     "Sighting",
     "Spent",
+    "Stop",
     "Store",
     "Unseen",
     "add_reviews",

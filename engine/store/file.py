@@ -11,13 +11,13 @@ import errno
 import os
 import re
 import stat
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import StoreError
+from engine.store.sharing import Door
 from engine.system.files import private
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ Notice = Callable[[str], None]
 
 _DAMAGED = ("Corrupt database file", "does not match stored checksum", "Failed to deserialize")
 _DISK_FULL = ("No space left", "not enough space", "Disk quota exceeded")
-_ONE_AT_A_TIME = threading.RLock()
-"""DuckDB refuses to open a file twice in one process for reading and for writing."""
+_DOOR = Door()
 
 
 class Busy(StoreError):
@@ -105,9 +104,9 @@ def opened(
     notice: Notice | None = None,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the file for a block, trying for `wait` seconds while others hold it; raises Busy, StoreError."""
-    if not _ONE_AT_A_TIME.acquire(timeout=min(wait, threading.TIMEOUT_MAX)):
-        raise Busy(path, os.getpid())
-    try:
+    with _DOOR.entered(write=write, wait=wait) as is_in:
+        if not is_in:
+            raise Busy(path, os.getpid())
         # DuckDB makes its log beside the file as others' to read.
         with private() if write else contextlib.nullcontext():
             connection = _patiently(path, write, wait, notice)
@@ -119,8 +118,6 @@ def opened(
                 raise
             finally:
                 connection.close()
-    finally:
-        _ONE_AT_A_TIME.release()
 
 
 def _patiently(

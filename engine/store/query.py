@@ -18,6 +18,7 @@ from engine.store.file import FILE, Notice, opened
 from engine.store.ingest import not_ingested
 from engine.store.migrate import check, version
 from engine.store.schema import newest
+from engine.store.sharing import Stop
 from engine.store.spool import read_lines, segments
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ WAIT = 5.0
 """Seconds a query waits for a run that has the file to ingest, which takes it tens of milliseconds."""
 
 
+STOPPED = "the query was stopped"
 _NO_COLUMN = re.compile(r'Referenced column "(.+?)" not found|not have a column named "(.+?)"')
 
 
@@ -58,21 +60,33 @@ def ask(
     wait: float = WAIT,
     notice: Notice | None = None,
     batch: int = 100_000,
+    stop: Stop | None = None,
 ) -> Iterator[QueryResult]:
     """Run one SELECT (or DESCRIBE, SHOW, SUMMARIZE, EXPLAIN) and stream its rows; the file is held meanwhile.
+
+    Another thread may end it with `stop`.
 
     Raises:
         StoreError: there is no store, it is held open for `wait` seconds, or the SQL is wrong, is several
             statements, or would write.
     """
+    _go_on(stop)
     path = _require(state)
     with opened(path, write=False, wait=wait, notice=notice) as connection:
         written_by = version(connection, path)
         missing = _unseen(state, connection, written_by)
-        with _relation(connection, sql, parameters, written_by) as relation:
+        with (
+            _stopped_by(stop, connection),
+            _relation(connection, sql, parameters, written_by) as relation,
+        ):
             names = _distinct(relation.columns)
             types = dict(zip(names, map(str, relation.types), strict=True))
-            yield QueryResult(_renamed(relation.to_arrow_reader(batch), names), types, missing)
+            stream = relation.to_arrow_reader(batch)
+            try:
+                yield QueryResult(_renamed(stream, names), types, missing)
+            finally:
+                # Who still holds it, as an error's traceback does, would keep the file from being opened again.
+                stream.close()
 
 
 def rows(
@@ -85,24 +99,38 @@ def rows(
 
 @contextlib.contextmanager
 def reader(
-    state: Path, *, wait: float = WAIT
+    state: Path, *, wait: float = WAIT, stop: Stop | None = None
 ) -> Iterator[Callable[[str, Sequence[Any]], list[dict[str, Any]]]]:
     """Give `rows` for one store, as often as wanted in the block: what a report asks its questions with.
 
     The file is opened once, which takes longer than most questions, and held for the block: keep it short. What is
-    wrong with a question is raised as `ask` does.
+    wrong with a question is raised as `ask` does. Another thread may end it with `stop`.
     """
     path = _require(state)
     with opened(path, write=False, wait=wait) as connection:
         written_by = version(connection, path)
 
         def query(sql: str, parameters: Sequence[Any]) -> list[dict[str, Any]]:
+            _go_on(stop)
             with _relation(connection, sql, parameters, written_by) as relation:
                 table = relation.to_arrow_table().rename_columns(_distinct(relation.columns))
                 values: list[dict[str, Any]] = table.to_pylist()
             return values
 
-        yield query
+        with _stopped_by(stop, connection):
+            yield query
+
+
+def _go_on(stop: Stop | None) -> None:
+    """Raise StoreError where nothing more is to be asked."""
+    if stop is not None and stop.asked:
+        raise StoreError(STOPPED)
+
+
+def _stopped_by(
+    stop: Stop | None, connection: duckdb.DuckDBPyConnection
+) -> contextlib.AbstractContextManager[None]:
+    return stop.ending(connection.interrupt) if stop else contextlib.nullcontext()
 
 
 def outcome_rows(state: Path, recipe: str, *, wait: float = WAIT) -> list[dict[str, Any]]:
@@ -155,7 +183,10 @@ def _relation(
         relation = connection.sql(statement, params=list(parameters) or None)
         if relation is None:
             raise StoreError("the query returns nothing", "write a SELECT")
-        yield relation
+        try:
+            yield relation
+        finally:
+            relation.close()
     except duckdb.Error as error:
         said = _of_earlier(reworded(error), written_by)
         if found := _column_of_data(connection, error):
@@ -284,6 +315,10 @@ def _only_reads(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
 
 def reworded(error: duckdb.Error) -> StoreError:
     """Return DuckDB's complaint about a query without its prefix; its suggestion and place become the hint."""
+    import duckdb
+
+    if isinstance(error, duckdb.InterruptException):
+        return StoreError(STOPPED)
     text = str(error)
     head, _, rest = text.partition("\n")
     kind, separator, message = head.partition(" Error: ")

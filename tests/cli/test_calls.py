@@ -14,10 +14,11 @@ from rich.console import Console
 
 from engine import rows as r
 from engine.backends.protocol import Message, Request
-from engine.cli.calls.listing import Filters, cost_of, find_call, list_calls, show_call
+from engine.cli.calls.listing import Filters, cost_of, list_calls, show_call
 from engine.cli.calls.replay import replay_call
 from engine.errors import BackendError, StoreError
 from engine.plan.resources import role_model
+from engine.report.calls import find_call
 from engine.spec.loader import LoadedRecipe, load
 from engine.store import Store
 from tests.e2e.runs import pada_here

@@ -142,6 +142,8 @@ OPENINGS = {
     "store/schema.py::migrations": OWN,
     "store/spool.py::_open": STATE,
     "store/spool.py::read_lines": STATE,
+    "studio/assets.py::assets": OWN,
+    "studio/explore/queries.py::_questions": OWN,
     "system/files.py::_sync": "flushes what was just written",
     "system/files.py::_write_new": "a new file under a name that nobody knows",
     "system/hardware.py::_gpus": "of the system",

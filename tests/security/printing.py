@@ -18,8 +18,6 @@ PRINTING = {
     "cli/review/keys.py::text": "reads; its prompt is clean (cli.review.session)",
     "cli/site/validation.py::print_problem": JSON,
     "cli/sql/console.py::converse": "reads; its prompts are the engine's own",
-    "cli/sql/output.py::write_csv": CSV,
-    "cli/sql/output.py::write_json": JSON,
     "cli/terminal/output.py::make_console": CLEAN,
     "cli/terminal/streams.py::print_anything": "says what becomes of what an encoding lacks",
     "cli/terminal/streams.py::print_records": JSON,

@@ -13,12 +13,13 @@ import pytest
 from rich.console import Console
 
 from engine.cli.clean import clean_command
-from engine.cli.runs import list_runs, runs_command
+from engine.cli.runs import runs_command
 from engine.cli.sql import sql_command
 from engine.cli.sql.completion import candidates
 from engine.cli.sql.console import split
 from engine.cli.terminal.tables import fitted
 from engine.errors import RunError, StoreError
+from engine.report.runs import list_runs
 from engine.store import FILE, Store, open_store, rows
 from tests.store.small import call, example, info, make, start, write_training
 

@@ -15,15 +15,13 @@ from rich.text import Text
 from engine.cli.sql import tell_unseen
 from engine.cli.terminal.output import make_console, roomy, say
 from engine.cli.terminal.streams import print_records
-from engine.errors import StoreError
+from engine.report.calls import find_call, made_from
 from engine.report.formatting import money
 from engine.store import Unseen, ask
 from engine.system.plain_text import clean
 
 SHORT = 10
 """Digits of an id that a list shows: enough for `pada calls show`."""
-CANDIDATES = 8
-"""Calls that are named when an id fits none or several."""
 
 _LISTED = """
 SELECT k.id, k.created, k.run, k.role, n.stage, n.name AS node, k.model, k.server, k.method, k.prompt_tokens,
@@ -31,21 +29,6 @@ SELECT k.id, k.created, k.run, k.role, n.stage, n.name AS node, k.model, k.serve
   json_array_length(k.tries)::INTEGER AS retries, k.error, k.final, k.finish_reason, k.node AS fingerprint
 FROM llm_call k LEFT JOIN node n ON n.id = k.node
 """
-_FOUND = """
-SELECT k.*, n.name AS node_name, n.stage FROM llm_call k LEFT JOIN node n ON n.id = k.node
-WHERE k.id = ? ORDER BY k.created
-"""
-_USED = " UNION ALL ".join(
-    f"SELECT '{table}' AS what, t.{key} AS item, t.{about} AS about, n.name AS node, t.position "
-    f"FROM {table} t LEFT JOIN node n ON n.id = t.node WHERE t.call = ?"
-    for table, key, about in (
-        ("diagnosis", "id", "example"),
-        ("pattern", "id", "name"),
-        ("strategy", "id", "pattern"),
-        ("candidate", "id", "parent"),
-        ("verdict", "candidate", "reason"),
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,51 +145,6 @@ def _number(value: int | None) -> str:
     return "?" if value is None else f"{value:,}"
 
 
-def find_call(state: Path, prefix: str) -> list[dict[str, Any]]:
-    """Return all entries of the one request whose id begins with `prefix`, oldest first.
-
-    JSON columns (`messages`, `schema`, `tries`) are parsed.
-
-    Raises:
-        StoreError: no id begins so, or several do; the hint names candidates.
-    """
-    begins, _ = _asked(
-        state,
-        "SELECT id, any_value(role) AS role, max(created) AS created FROM llm_call WHERE starts_with(id, ?)"
-        " GROUP BY id ORDER BY created DESC, id LIMIT ?",
-        [prefix.strip().lower(), CANDIDATES + 1],
-    )
-    if not begins:
-        latest, _ = _asked(
-            state,
-            "SELECT id, any_value(role) AS role, max(created) AS created FROM llm_call GROUP BY id"
-            " ORDER BY levenshtein(left(id, ?), ?), created DESC LIMIT 3",
-            [max(1, len(prefix)), prefix],
-        )
-        raise StoreError(
-            f"no call's id begins with '{prefix}'",
-            _candidates("the nearest", latest) or "the store has no calls yet",
-        )
-    if len(begins) > 1:
-        several = f"{CANDIDATES} or more" if len(begins) > CANDIDATES else str(len(begins))
-        raise StoreError(
-            f"the ids of {several} calls begin with '{prefix}'",
-            _candidates("add more digits", begins[:CANDIDATES]),
-        )
-    entries, _ = _asked(state, _FOUND, [begins[0]["id"]])
-    for entry in entries:
-        for column in ("messages", "schema", "tries"):
-            entry[column] = None if entry[column] is None else json.loads(entry[column])
-    return entries
-
-
-def _candidates(head: str, calls: Sequence[Mapping[str, Any]]) -> str:
-    lines = [
-        f"  {call['id']}  {call['created']:%Y-%m-%d %H:%M:%S}  {call['role']}" for call in calls
-    ]
-    return "\n    ".join([f"{head}:", *lines]) if calls else ""
-
-
 def show_call(state: Path, prefix: str, console: Console | None = None) -> None:
     """Print one request in full: turns, schema, every reply with its tries, and the rows made from it.
 
@@ -217,9 +155,7 @@ def show_call(state: Path, prefix: str, console: Console | None = None) -> None:
     entries = find_call(state, prefix)
     for text in _whole(entries):
         say(console, text)
-    used, _ = _asked(
-        state, f"{_USED} ORDER BY node, what, position", [entries[0]["id"]] * _USED.count("?")
-    )
+    used = made_from(state, entries[0]["id"])
     say(console, "\nwhat came from it:" if used else "\nno row came of it")
     for row in used:
         say(

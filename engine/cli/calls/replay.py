@@ -12,13 +12,14 @@ from rich.console import Console
 from engine.backends import BACKENDS
 from engine.backends.protocol import Completion, Message, Request
 from engine.backends.structured import json_of
-from engine.cli.calls.listing import cost_of, find_call, pretty
+from engine.cli.calls.listing import cost_of, pretty
 from engine.cli.terminal.consent import ask_for_keys
 from engine.cli.terminal.output import make_console, say
 from engine.cli.terminal.progress import ConsoleReporter
 from engine.errors import BackendError
 from engine.plan.flow import uses_of
 from engine.plan.resources import role_model
+from engine.report.calls import find_call
 from engine.run.session import Session
 from engine.spec.loader import LoadedRecipe
 

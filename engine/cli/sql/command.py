@@ -8,11 +8,12 @@ import typer
 from rich.console import Console
 
 from engine.cli.sql.console import converse
-from engine.cli.sql.output import show, write_csv, write_json, write_parquet
+from engine.cli.sql.output import show
 from engine.cli.sql.said import not_the_latest, tell_unseen
 from engine.cli.terminal.output import make_console, say
 from engine.cli.terminal.streams import for_programs
 from engine.errors import StoreError
+from engine.report.query_files import write_csv, write_json, write_parquet
 from engine.store import ask
 
 

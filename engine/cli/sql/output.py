@@ -1,21 +1,17 @@
-"""The rows of a query: shown on a terminal, or written for other programs."""
+"""The rows of a query, shown on a terminal."""
 
 from __future__ import annotations
 
-import csv as csv_files
 from collections.abc import Iterator
-from decimal import Decimal
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from rich.console import Console
 
 from engine.cli.terminal.streams import write
 from engine.cli.terminal.tables import fitted, prose
-from engine.errors import StoreError
+from engine.report.query_files import rows_of
 from engine.store import QueryResult
-from engine.system.files import replacing
-from engine.system.plain_text import cell, clean_json, on_one_line
+from engine.system.plain_text import on_one_line
 
 SHOWN = 200
 """Rows that a table shows at most."""
@@ -34,7 +30,7 @@ def show(answer: QueryResult, console: Console) -> int:
     for batch in answer.reader:
         if len(shown) < SHOWN:
             part = batch.slice(0, SHOWN - len(shown))
-            shown.extend([_cell(value) for value in row] for row in _rows(part))
+            shown.extend([_cell(value) for value in row] for row in rows_of(part))
         total += batch.num_rows
     right = [_is_number(kind) for kind in answer.types.values()]
     if console.is_terminal:
@@ -56,11 +52,6 @@ def show(answer: QueryResult, console: Console) -> int:
         f"{total:,} {'row' if total == 1 else 'rows'}{rest}", highlight=False, soft_wrap=True
     )
     return total
-
-
-def _rows(batch: Any) -> Iterator[tuple[Any, ...]]:
-    columns = [column.to_pylist() for column in batch.columns]
-    return zip(*columns, strict=True) if columns else iter(())
 
 
 def _is_nested(kind: str) -> bool:
@@ -93,63 +84,3 @@ def _plain(names: list[str], shown: list[list[str]], right: list[bool]) -> Itera
     for row in (names, *shown):
         cells = zip(row, widths, right, strict=True)
         yield "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in cells).rstrip()
-
-
-def write_csv(answer: QueryResult, out: IO[str], *, raw: bool = False) -> None:
-    """Write the rows as CSV, values with parts as JSON; texts as `plain_text.cell` has them, or as they are."""
-    import orjson
-
-    writer = csv_files.writer(out, lineterminator="\n")
-    writer.writerow([cell(name, raw=raw) for name in answer.types])
-
-    def shown(value: Any) -> Any:
-        if isinstance(value, list | dict | bool):
-            text = orjson.dumps(value, default=_plain_value).decode()
-            return text if raw else clean_json(text)
-        return cell(value, raw=raw)
-
-    for batch in answer.reader:
-        for row in _rows(batch):
-            writer.writerow([shown(value) for value in row])
-
-
-def write_json(answer: QueryResult, out: IO[str]) -> None:
-    """Write one JSON object per line; JSON columns are part of it, not text in it."""
-    import orjson
-
-    is_json = [kind == "JSON" for kind in answer.types.values()]
-    for batch in answer.reader:
-        for row in _rows(batch):
-            values = (
-                orjson.Fragment(v) if j and v is not None else v
-                for v, j in zip(row, is_json, strict=True)
-            )
-            record = dict(zip(answer.types, values, strict=True))
-            out.write(clean_json(orjson.dumps(record, default=_plain_value).decode()) + "\n")
-
-
-def _plain_value(value: Any) -> Any:
-    import orjson
-
-    if isinstance(value, Decimal):
-        # DuckDB sums integers into HUGEINT, which comes as a decimal; orjson writes no more than 64 bits.
-        is_whole = value == value.to_integral_value()
-        return orjson.Fragment(str(int(value))) if is_whole else float(value)
-    return str(value)
-
-
-def write_parquet(answer: QueryResult, path: Path) -> int:
-    """Write the rows to a Parquet file, whole or not at all; return how many. Raises StoreError."""
-    import pyarrow.parquet as pq
-
-    count = 0
-    try:
-        with replacing(path) as part, pq.ParquetWriter(part, answer.reader.schema) as writer:
-            for batch in answer.reader:
-                writer.write_batch(batch)
-                count += batch.num_rows
-    except OSError as error:
-        raise StoreError(
-            f"{path}: cannot be written ({error.strerror or error})", "choose another place"
-        ) from error
-    return count

@@ -52,6 +52,7 @@ EXAMPLES: Mapping[str, str] = {
     "show operator": "pada show operator paraphrase --recipe quickstart",
     "show prompt": "pada show prompt diagnose --recipe quickstart",
     "sql": 'pada sql "SELECT name, size, status FROM failure_patterns" --csv',
+    "studio": "pada studio --state .pada",
     "trust": "pada trust ../shared/rows.jsonl",
     "try": "pada try operator paraphrase --recipe quickstart -n 3",
     "try operator": "pada try operator paraphrase --recipe quickstart -n 3",

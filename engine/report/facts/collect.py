@@ -55,14 +55,7 @@ def collect(query: Query, run_id: str, sample: int = SAMPLE, state: Path | None 
         sample: Most failures and most generated rows.
         state: The folder of the store, for what the report tells to type; None where it does not last.
     """
-    runs = query(
-        "SELECT r.*, c.name AS recipe_name, c.path, c.effective FROM run r"
-        " LEFT JOIN recipe c ON c.id = r.recipe WHERE r.id = ?",
-        [run_id],
-    )
-    if not runs:
-        raise StoreError(f"the store has no run '{run_id}'", "list the runs with `pada runs`")
-    recipe = json_object(runs[0]["effective"])
+    run, recipe = find_run(query, run_id)
     scores = collect_scores(query, run_id, recipe)
     decisions = collect_decisions(query, run_id, recipe)
     chosen = chosen_rounds(scores, decisions)
@@ -72,7 +65,7 @@ def collect(query: Query, run_id: str, sample: int = SAMPLE, state: Path | None 
     failures, failures_total = collect_failures(query, run_id, sample)
     candidates, candidates_total = collect_candidates(query, run_id, sample)
     return Report(
-        header=_header(query, runs[0], recipe, state),
+        header=collect_header(query, run, recipe, state),
         scores=scores,
         headline=headline(query, run_id, recipe, scores, chosen),
         choices=choices,
@@ -91,7 +84,7 @@ def collect(query: Query, run_id: str, sample: int = SAMPLE, state: Path | None 
         drops=collect_drops(query, run_id),
         judgement=collect_judgement(query, run_id, recipe),
         calls=collect_calls(query, run_id, recipe),
-        forecast=collect_forecast(query, run_id, runs[0].get("estimate")),
+        forecast=collect_forecast(query, run_id, run["estimate"]),
         nodes=collect_nodes(query, run_id),
         failures=failures,
         failures_total=failures_total,
@@ -101,13 +94,26 @@ def collect(query: Query, run_id: str, sample: int = SAMPLE, state: Path | None 
         tunings=collect_tunings(query, run_id),
         unread=collect_unread(query, run_id),
         quotas=collect_quotas(query, run_id),
-        people=collect_people(query, run_id, runs[0]["recipe_name"] or ""),
+        people=collect_people(query, run_id, run["recipe_name"] or ""),
     )
 
 
-def _header(
+def find_run(query: Query, run_id: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return a run as stored, with its recipe's name and file, and the effective recipe; raises StoreError."""
+    runs = query(
+        "SELECT r.*, c.name AS recipe_name, c.path, c.effective FROM run r"
+        " LEFT JOIN recipe c ON c.id = r.recipe WHERE r.id = ?",
+        [run_id],
+    )
+    if not runs:
+        raise StoreError(f"the store has no run '{run_id}'", "list the runs with `pada runs`")
+    return runs[0], json_object(runs[0]["effective"])
+
+
+def collect_header(
     query: Query, run: Mapping[str, Any], recipe: Mapping[str, Any], state: Path | None
 ) -> Header:
+    """Return what was run, when and with what; `run` and `recipe` as `find_run` returns them."""
     started: datetime = run["started"]
     ended: datetime | None = run["ended"]
     # Of a run that was gone on with: without the time in which it waited.

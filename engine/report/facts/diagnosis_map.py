@@ -12,13 +12,14 @@ _SQL = (
   SELECT seed, round, diagnosis, x, y FROM diagnosis_place SEMI JOIN mine USING (node, run)
   ORDER BY diagnosis, seed, round LIMIT ?
 ), d AS (
-  SELECT seed, round, id AS diagnosis, root_cause, scenario FROM diagnosis SEMI JOIN mine USING (node, run)
+  SELECT seed, round, id AS diagnosis, example, root_cause, scenario FROM diagnosis SEMI JOIN mine USING (node, run)
 ), m AS (
   SELECT seed, round, diagnosis, pattern FROM pattern_member SEMI JOIN mine USING (node, run)
 ), n AS (
   SELECT seed, round, id AS pattern, name FROM pattern SEMI JOIN mine USING (node, run)
 )
-SELECT o.seed, o.round, o.x, o.y, d.root_cause, d.scenario, coalesce(n.name, '') AS pattern
+SELECT o.seed, o.round, o.x, o.y, d.root_cause, d.scenario, d.example, coalesce(n.name, '') AS pattern,
+  coalesce(n.pattern, '') AS pattern_id
 FROM o JOIN d USING (seed, round, diagnosis) LEFT JOIN m USING (seed, round, diagnosis)
 LEFT JOIN n USING (seed, round, pattern)
 ORDER BY o.seed, o.diagnosis, o.round

@@ -1,0 +1,143 @@
+"""The studio's server: the built page, and under `/api` one typed function for each thing that it shows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import EngineError, InternalError
+from engine.store import Stop
+from engine.studio.answers import encoded
+from engine.studio.asked import Asked
+from engine.studio.assets import assets
+from engine.studio.guard import Guard, Pass
+from engine.studio.settings import Settings
+from engine.studio.threads import in_thread
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import ASGIApp
+
+LARGEST_BODY = 1_000_000
+"""Bytes of a question's body."""
+Told = Callable[[Exception], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file that a page is handed, in place of JSON."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One question that pages may ask, and the function that answers it."""
+
+    method: str
+    path: str
+    """Below `/api`, with the names of words in braces."""
+    answer: Callable[[Settings, Asked, Stop], Any]
+    writes: bool = False
+    """Whether it changes anything: refused with `--read-only`."""
+
+
+def make(settings: Settings, ticket: Pass, routes: tuple[Route, ...], told: Told) -> ASGIApp:
+    """Return the server's application.
+
+    Args:
+        settings: What is shown.
+        ticket: What lets a browser in.
+        routes: What pages may ask.
+        told: Is told of what nobody foresaw; the page learns only that something went wrong.
+    """
+    from starlette.applications import Starlette
+    from starlette.routing import Route as Web
+
+    answered = [
+        Web(f"/api{route.path}", _endpoint(settings, route, told), methods=[route.method])
+        for route in routes
+    ]
+    pages = [Web(path, _asset(path), methods=["GET"]) for path in ("/", *assets())]
+    app = Starlette(routes=[*answered, *pages], exception_handlers={404: _lost, 405: _lost})
+    return Guard(app, ticket)
+
+
+def _endpoint(settings: Settings, route: Route, told: Told) -> Callable[[Request], Any]:
+    async def endpoint(request: Request) -> Response:
+        try:
+            if route.writes and settings.read_only:
+                raise EngineError(
+                    "this studio is for looking only",
+                    "start it without --read-only to change things",
+                )
+            asked = Asked(request.path_params, request.query_params, await _body(request))
+            found = await in_thread(request, lambda stop: route.answer(settings, asked, stop))
+        except InternalError as error:
+            return _bug(error, told)
+        except EngineError as error:
+            return _json({"error": error.message, "hint": error.hint}, 400)
+        except Exception as error:
+            return _bug(error, told)
+        return _file(found) if isinstance(found, Download) else _json(found)
+
+    return endpoint
+
+
+async def _body(request: Request) -> Mapping[str, Any]:
+    """Return the JSON object that a request carries; empty for none. Raises EngineError for anything else."""
+    raw = b""
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > LARGEST_BODY:
+            raise EngineError(f"more than {LARGEST_BODY:,} bytes were sent", "send less")
+    if not raw:
+        return {}
+    try:
+        value = json.loads(raw)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise EngineError("what was sent is not a JSON object")
+    return value
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    from starlette.responses import Response
+
+    return Response(encoded(value), status, media_type="application/json")
+
+
+def _file(found: Download) -> Response:
+    from starlette.responses import Response
+
+    disposition = {"content-disposition": f'attachment; filename="{found.name}"'}
+    return Response(found.content, headers=disposition, media_type=found.media_type)
+
+
+def _bug(error: Exception, told: Told) -> Response:
+    told(error)
+    hint = "the terminal in which `pada studio` runs says more; nothing was changed"
+    return _json(
+        {"error": "internal error: this is a mistake of PaDA Engine, not yours", "hint": hint}, 500
+    )
+
+
+def _asset(path: str) -> Callable[[Request], Any]:
+    content, kind = assets()["/index.html" if path == "/" else path]
+
+    async def endpoint(_: Request) -> Response:
+        from starlette.responses import Response
+
+        return Response(content, media_type=kind)
+
+    return endpoint
+
+
+async def _lost(_: Request, __: Exception) -> Response:
+    return _json({"error": "there is no such page", "hint": "go back to the list of runs"}, 404)

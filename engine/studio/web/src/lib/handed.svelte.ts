@@ -1,0 +1,18 @@
+/** What one page hands to another and no address could hold; and the queries of this tab. */
+
+export interface Past {
+  sql: string;
+  said: string;
+}
+
+class Handed {
+  sql = $state<string | undefined>(undefined);
+  text = $state("");
+  past = $state<Past[]>([]);
+
+  remember(sql: string, said: string): void {
+    this.past = [{ sql, said }, ...this.past.filter((one) => one.sql !== sql)].slice(0, 50);
+  }
+}
+
+export const handed = new Handed();

@@ -1,0 +1,127 @@
+"""Every page in Debian's Chromium, at two widths and in light and dark: no error, no breach of the policy, no overflow.
+
+By hand: `npm ci` in engine/studio/web, then `pytest -m browser`. With STUDIO_PICTURES=FOLDER pictures are kept there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.report.invented import ident
+from tests.studio.stores import TEXTS
+
+pytestmark = [pytest.mark.browser]
+WEB = Path(__file__).parents[2] / "engine" / "studio" / "web"
+DRIVER = Path(__file__).with_name("browser.mjs")
+HOSTILE_ROWS = [
+    {"name": f"row-{number}", "path": f"run/r0001/row/{ident('validation', number)}", "full": True}
+    for number in range(len(TEXTS))
+]
+PAGES: list[dict[str, Any]] = [
+    {"name": "runs", "path": "runs"},
+    {"name": "run", "path": "run/r0001", "wait": ".chart canvas", "full": True},
+    {"name": "patterns", "path": "run/r0001/patterns", "wait": ".card", "full": True},
+    {
+        "name": "pattern",
+        "path": f"run/r0001/patterns/{ident('pattern', 'Negated wish')}",
+        "full": True,
+    },
+    {
+        "name": "map",
+        "path": "run/r0001/map",
+        "click": [".picks button"],
+        "wait": "circle.on",
+        "full": True,
+    },
+    {
+        "name": "map-sql",
+        "path": "run/r0001/map",
+        "click": [".picks button", ".button.main"],
+        "wait": ".editor",
+    },
+    {"name": "lasso", "path": "run/r0001/map", "around": ".map svg", "wait": "circle.on"},
+    {"name": "failures", "path": "run/r0001/failures?round=0&split=validation", "wait": "tbody td"},
+    {
+        "name": "failures-none",
+        "path": "run/r0001/failures?search=nothing%20has%20this",
+        "wait": ".empty",
+    },
+    {"name": "generated", "path": "run/r0001/generated?outcome=rejected", "wait": "tbody td"},
+    {"name": "confusion", "path": "run/r0001/confusion", "wait": ".matrix", "full": True},
+    *HOSTILE_ROWS,
+    {
+        "name": "call",
+        "path": f"run/r0001/row/{ident('validation', 0)}",
+        "click": ["details > summary"],
+        "wait": ".turn",
+    },
+    {
+        "name": "compare",
+        "path": "compare?a=r0001&a_round=0&b=r0001&kind=mended",
+        "wait": ".pager",
+        "full": True,
+    },
+    {"name": "compare-none", "path": "compare", "wait": ".empty"},
+    {"name": "sql", "path": "sql", "click": [".menu button"], "wait": ".result", "full": True},
+    {
+        "name": "sql-chart",
+        "path": "sql",
+        "click": [".menu button", "button:text-is('Chart')"],
+        "wait": ".chart canvas",
+    },
+    {"name": "keys", "path": "runs", "click": ["[aria-label=Keys]"], "wait": "dialog[open]"},
+    {"name": "lost", "path": "nowhere"},
+]
+
+
+@contextmanager
+def served(state: Path) -> Iterator[str]:
+    """Give the address that `pada studio` prints, for a block."""
+    command = [sys.executable, "-m", "engine.cli", "studio", "--no-browser", "--state", str(state)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            yield server.stdout.readline().strip()
+        finally:
+            server.terminate()
+
+
+def looked_at(url: str, pages: list[dict[str, Any]]) -> list[str]:
+    """Return what went wrong in the browser."""
+    chromium, node = shutil.which("chromium"), shutil.which("node")
+    assert chromium, "Debian's Chromium is needed: apt install chromium"
+    assert node, "Node is needed: apt install nodejs npm"
+    assert (WEB / "node_modules" / "playwright-core").is_dir(), f"run `npm ci` in {WEB} first"
+    pictures = os.environ.get("STUDIO_PICTURES", "")
+    done = subprocess.run(
+        [node, str(DRIVER), str(WEB), chromium, url, pictures, json.dumps(pages)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return [str(found) for found in json.loads(done.stdout)]
+
+
+def test_every_page_of_a_store_whose_rows_are_anything(hostile_state: Path) -> None:
+    with served(hostile_state) as url:
+        assert looked_at(url, PAGES) == []
+
+
+def test_without_a_store_pages_say_what_to_do(tmp_path: Path) -> None:
+    pages = [
+        {"name": f"empty-{one}", "path": one, "wait": ".empty"}
+        for one in ("runs", "sql", "compare")
+    ]
+    with served(tmp_path / "nothing") as url:
+        assert looked_at(url, pages) == []
