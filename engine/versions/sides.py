@@ -121,7 +121,7 @@ class Side:
         return text if self.root is None else text.replace(f"{self.root}/", "")
 
     def at(self, path: Sequence[str | int]) -> str:
-        """Return where a setting stands: file (of a package after its name) and line, or the run; empty for a default."""
+        """Return where a setting stands: file and line (of a package after its name), or the run; empty: a default."""
         if self.run is not None:
             return self.run.id
         loaded, of_taxonomy = self.project.loaded, (*AT, "categories")
