@@ -14,12 +14,12 @@ from typing import Any
 from engine import gate
 from engine.errors import EngineError, RecipeError
 from engine.gate.packages import INSTALLED, package_around
-from engine.gate.roots import PROJECT
+from engine.gate.roots import PROJECT, real
 from engine.packages.installing import install
 from engine.plan.graph import Plan
 from engine.plan.resources import gather
 from engine.project import Planned, Project
-from engine.run.kept import KeptFile, files_of
+from engine.run.kept import KeptFile, files_of, packages_of
 from engine.spec.loader import find_recipe
 from engine.spec.repository import project_file
 from engine.spec.repository.installed import repository
@@ -121,7 +121,7 @@ class Side:
         return text if self.root is None else text.replace(f"{self.root}/", "")
 
     def at(self, path: Sequence[str | int]) -> str:
-        """Return where a setting stands: file and line, or the run; empty where it stands in none."""
+        """Return where a setting stands: file and line (of a package after its name), or the run; empty: a default."""
         if self.run is not None:
             return self.run.id
         loaded, of_taxonomy = self.project.loaded, (*AT, "categories")
@@ -129,7 +129,17 @@ class Side:
             where = loaded.at_category(*path[len(of_taxonomy) :])
         else:
             where = loaded.at(*path)
-        return self.shown(where.by_line) if where.line else ""
+        if not where.line:
+            return ""
+        file = real(Path(where.file))
+        for name, folder in self._packages.items():
+            if file.is_relative_to(folder):
+                return f"{name}/{file.relative_to(folder).as_posix()}:{where.line}"
+        return self.shown(where.by_line)
+
+    @cached_property
+    def _packages(self) -> Mapping[str, Path]:
+        return packages_of(self.project.loaded)
 
 
 def is_run(name: str) -> bool:

@@ -165,8 +165,11 @@ def test_a_project_over_three_repositories_is_run_upgraded_compared_rolled_back_
     shutil.rmtree(state / "packages")
     pada("deps", "--offline")
     between = json.loads(pada("diff", RECIPE_FOLDER, "v1..v2", "--json").out)
-    assert between["settings"] != []
     assert [c["key"] for c in between["settings"]] == [c["key"] for c in found["settings"]]
+    assert {c["after_at"] for c in between["settings"]} == {
+        "desk/recipes/base.yaml:9",
+        "wording/kinds/mail.yaml:4",
+    }
     assert between["packages"] == found["packages"]
     assert between["pending"] == found["pending"]
     assert between["notes"] == []

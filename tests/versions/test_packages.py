@@ -8,17 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from engine import gate
 from engine.errors import EngineError
 from engine.plan.resources import gather
 from engine.project import Project
 from engine.run.kept import kept_of
 from engine.spec.loader import load
+from engine.versions.comparing import compare_recipes
 from engine.versions.settings import Placed, changes
 from engine.versions.sides import Given, of_run
 from engine.versions.stored import StoredFile, StoredRun
 from engine.versions.trees import tree_of
-from tests.spec.extending.repositories import write
+from tests.spec.extending.repositories import SCRIPTED, data, write
 from tests.spec.extending.test_packages import METHOD, PROMPT, WHOLE_OF_PACKAGE, with_package
+from tests.versions.made import commit, edit, git
 
 INNER = "project: 1\nname: inner\n"
 BASE = (
@@ -136,3 +139,41 @@ def test_the_packages_of_a_run_are_known_by_their_hash(recipe: Path) -> None:
     ]
     assert contents[0]["inner"] == contents[1]["inner"]
     assert contents[0]["support"] != contents[1]["support"]
+
+
+def test_versions_have_packages_in_folders_also_those_outside_of_their_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = (
+        "recipe: 1\nname: own\nextends: near/base.yaml\nlook_in: [far]\n"
+        "task: {kind: classification, input: [text], target: label}\n" + SCRIPTED
+    )
+    split = "{path: far/data/SPLIT.jsonl}"
+    base = "recipe: 1\nmetrics: [accuracy]\naugment: {operators: [{name: paraphrase}]}\n"
+    rows = {name: split.replace("SPLIT", name) for name in ("train", "validation", "test")}
+    write(tmp_path / "far", {"pada.yaml": "project: 1\nname: far\n", **data()})
+    write(tmp_path / "far", {"prompts/tasks/classification.md": PROMPT})
+    app = tmp_path / "app"
+    write(
+        app,
+        {
+            "pada.yaml": "project: 1\nname: app\npackages: [{path: ../far}, {path: packs/near}]\n",
+            "packs/near/pada.yaml": "project: 1\nname: near\n",
+            "packs/near/base.yaml": base,
+            "own.yaml": own
+            + "data:\n"
+            + "".join(f"  {name}: {place}\n" for name, place in rows.items()),
+        },
+    )
+    gate.allow(tmp_path / "far")
+    git(app, "init", "-q", "-b", "main")
+    commit(app, "one", "v1")
+    edit(app / "packs" / "near" / "base.yaml", "[accuracy]", "[accuracy, macro_f1]")
+    commit(app, "two", "v2")
+    monkeypatch.chdir(app)
+    found = compare_recipes("own.yaml", "v1..v2", Given(tmp_path / "state"))
+    assert [(change.key, change.after_at) for change in found.settings] == [
+        ("metrics", "near/base.yaml:2")
+    ]
+    assert found.nodes is not None
+    assert (found.notes, [other.name for other in found.packages]) == ((), ["near"])
