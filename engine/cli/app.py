@@ -29,7 +29,7 @@ from engine.cli.resolving import resolve
 from engine.cli.review import review
 from engine.cli.site import ci, docs, validate
 from engine.cli.studio import studio
-from engine.cli.terminal.help import add_examples
+from engine.cli.terminal.help import add_examples, put_under_headings
 from engine.cli.terminal.logged import add_log_options
 from engine.cli.terminal.streams import echo
 from engine.cli.versions import bundle, diff, history, rerun
@@ -453,3 +453,4 @@ def batch_list(state: StateOption = STATE, json: JsonOption = False) -> None:
 
 add_log_options(app)
 add_examples(app)
+put_under_headings(app)

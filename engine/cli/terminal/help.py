@@ -76,6 +76,18 @@ CODES: Mapping[str, tuple[str, ...]] = {
 }
 """Command -> its exit codes, where they are not the usual ones."""
 USUAL = ("0 done", MISTAKE)
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "Write recipes": (
+        *("init", "validate", "explain", "list", "show", "try", "resolve", "fmt", "migrate"),
+        "schema",
+    ),
+    "Run them": ("plan", "preview", "run", "compare", "rerun", "batch", "models"),
+    "Look at what came of it": (
+        *("report", "studio", "patterns", "review", "sql", "runs", "calls", "diff", "history"),
+    ),
+    "Share and keep": ("export", "bundle", "deps", "docs", "ci", "trust", "clean"),
+}
+"""Heading of `pada --help` -> the commands below it, in the order in which people come to need them."""
 
 
 def commands(app: typer.Typer, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -105,3 +117,19 @@ def add_examples(app: typer.Typer) -> None:
     app.info.epilog = end_of_help("")
     for words, known in commands(app):
         known.epilog = end_of_help(words)
+
+
+def put_under_headings(app: typer.Typer) -> None:
+    """Have the commands of an app listed below the headings of `PARTS`, in their order.
+
+    Raises:
+        KeyError: a command is below none.
+    """
+    places = {name: heading for heading, names in PARTS.items() for name in names}
+    order = list(places)
+    names = {id(known): words for words, known in commands(app) if " " not in words}
+    for words, known in commands(app):
+        if " " not in words:
+            known.rich_help_panel = places[words]
+    app.registered_commands.sort(key=lambda known: order.index(names[id(known)]))
+    app.registered_groups.sort(key=lambda known: order.index(names[id(known)]))

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from engine.cli.app import LISTS, SCHEMAS, app
 from engine.cli.batch import list_command
-from engine.cli.terminal.help import CODES, EXAMPLES, commands
+from engine.cli.terminal.help import CODES, EXAMPLES, PARTS, commands
 from engine.run.batches import FileState
 from tests.cli.test_documents import ROOT
 from tests.store.small import make
@@ -46,6 +46,16 @@ def documented(command: str) -> set[str]:
     text = (ROOT / "docs" / "commands.md").read_text("utf-8")
     (row,) = re.findall(rf"^\| `{re.escape(command)}` \| (.*) \|$", text, re.MULTILINE)
     return set(re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", row)))
+
+
+def test_every_command_is_below_one_heading() -> None:
+    below = [name for names in PARTS.values() for name in names]
+    assert sorted(below) == sorted(words for words in WORDS if " " not in words)
+    text = said("--help")
+    assert [text.index(f"─ {heading} ─") for heading in PARTS] == sorted(
+        text.index(f"─ {heading} ─") for heading in PARTS
+    )
+    assert text.index("│ init ") < text.index("│ validate ") < text.index("│ plan ")
 
 
 def test_every_command_has_an_example_that_it_takes() -> None:
