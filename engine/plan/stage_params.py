@@ -74,8 +74,11 @@ class StageParams:
 
     @property
     def task(self) -> TaskView:
-        """The task as stages see it."""
-        return task_view(self.recipe.task)
+        """The task as stages see it; its description where the student's prompts show it: else it trains none anew."""
+        view = task_view(self.recipe.task)
+        names = {self.task_prompt, self.recipe.train.prompt or self.task_prompt}
+        shown = any("description" in self.resources.prompts[name].variables for name in names)
+        return view if shown else replace(view, description="")
 
     @property
     def briefing(self) -> Briefing:

@@ -281,7 +281,7 @@ def _names(
     prompt = ctx.prompt(PROMPT)
     given: dict[int, str] = {}
     shared = {
-        "description": params.task.description,
+        "description": params.briefing.description,
         "kind": params.task.kind,
         "labelled": params.task.labelled,
         "categories": as_shown(params.categories),

@@ -195,7 +195,7 @@ class _Shown:
                 about,
                 self._inputs.name.conventions,
             ),
-            "description": task.description,
+            "description": params.briefing.description,
             "kind": task.kind,
             "labelled": task.labelled,
             "pattern": pattern.name,

@@ -109,7 +109,7 @@ class Prompts:
             longest=self._longest - MARGIN,
             usual=self._usual,
             task=self._task_block(call, tried),
-            description=task.description,
+            description=self._briefing.description,
             kind=task.kind,
             labelled=task.labelled,
             derived=task.entry.derived,
