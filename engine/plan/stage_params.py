@@ -77,7 +77,8 @@ class StageParams:
         """The task as stages see it; its description where the student's prompts show it: else it trains none anew."""
         view = task_view(self.recipe.task)
         names = {self.task_prompt, self.recipe.train.prompt or self.task_prompt}
-        shown = any("description" in self.resources.prompts[name].variables for name in names)
+        prompts = [p for name, p in self.resources.prompts.items() if name in names]
+        shown = any("description" in prompt.variables for prompt in prompts)
         return view if shown else replace(view, description="")
 
     @property
