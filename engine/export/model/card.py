@@ -81,7 +81,8 @@ def _using(task: Mapping[str, Any], form: Form, base: Base) -> Iterator[str]:
     yield "## How to use it"
     install = f"python -m pip install {' '.join(NEEDS[form])}"
     asked = f"python use.py {shlex.quote(example_of(task))}"
-    yield f"`use.py` asks it as the run did:\n\n```sh\n{install}\n{asked}\n```"
+    of_a_file = "python use.py --in new.csv --out answers.csv  # all rows of a file, or .jsonl"
+    yield f"`use.py` asks it as the run did:\n\n```sh\n{install}\n{asked}\n{of_a_file}\n```"
     if form == "adapter" and not base.on_hub:
         yield (
             "The base model is a folder of the machine that exported this: elsewhere write a copy's place after `BASE`"

@@ -188,6 +188,17 @@ def test_what_is_exported_answers_as_the_run_did(weights: Path, tmp_path: Path, 
             for row, (_, _, own) in zip(rows, expected, strict=True)
         ]
         assert given == [said for _, said, _ in expected], form
+    lines = [
+        json.dumps({**row, "answers": own} if own else row)
+        for row, (_, _, own) in zip(rows, expected, strict=True)
+    ]
+    (tmp_path / "new.jsonl").write_text("\n".join(lines), "utf-8")
+    module = module_of(tmp_path / "merged")
+    typed = ["--in", str(tmp_path / "new.jsonl"), "--out", str(tmp_path / "out.jsonl")]
+    target, job = module.wanted(typed)
+    module.answer_file(target, *job)
+    written = [json.loads(line) for line in target.read_text("utf-8").splitlines()]
+    assert [row["answer"] for row in written] == [said for _, said, _ in expected]
 
 
 def in_openai_form(row: Mapping[str, str]) -> dict[str, Any]:
