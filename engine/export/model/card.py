@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine.export.cards import card, fenced
-from engine.export.licences import front_licence, licence_of, licences
+from engine.export.licences import front_licence, licences
 from engine.export.model.students import ExportedStudent
 from engine.export.model.task_file import FORMS, NEEDS, Form, example_of, notes_on
 from engine.export.model.weights import Base
@@ -25,6 +25,10 @@ _TUNED = (
     MINE + "SELECT steps, pairs, loss, beta FROM preference_tuning SEMI JOIN mine USING (node, run)"
     " WHERE tuned AND seed = ? AND round = ?"
 )
+_UNSTATED = (
+    "The licence of this model as a whole is not stated (`pada export model --licence` states it);"
+    " what is known of its parts:"
+)
 _SPLITS = ("test", "validation", "train")
 
 
@@ -38,9 +42,8 @@ def model_card(
 ) -> str:
     """Return the card, Markdown with the front matter that the Hub reads."""
     report = collect(run.query, run.id, sample=0)
-    stated = licence or licence_of(base.name)
     front = {
-        **front_licence(stated),
+        **front_licence(licence),
         **({"base_model": origin} if (origin := base.on_hub or base.made_from) else {}),
         "library_name": {"adapter": "peft", "gguf": "gguf"}.get(form, "transformers"),
         "tags": ["pada-engine", str(run.task.kind)],
@@ -59,6 +62,7 @@ def model_card(
         "## Training",
         _training(run, student, report),
         "## Licences",
+        "" if licence else _UNSTATED,
         licences(run, licence, base=True, written=_added(run, student) > 0),
         "## Recipe",
         fenced(run.source, "yaml"),

@@ -369,6 +369,22 @@ def test_the_folder_holds_what_another_program_needs(ran: Ran, tmp_path: Path) -
         ask_of(done.folder)({"txt": "blue"})
 
 
+def test_of_its_licence_the_card_states_what_was_given_and_not_the_bases_own(
+    ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("engine.export.licences", "engine.export.model.card"):
+        monkeypatch.setattr(f"{place}.licence_of", lambda model: "apache-2.0", raising=False)
+    cards = {}
+    for name in (None, "MIT"):
+        done = export_model(ran.which, tmp_path / str(name), "adapter", licence=name)
+        cards[name] = (done.folder / "README.md").read_text("utf-8")
+    assert "license" not in cards[None].split("---")[1]
+    assert "The licence of this model as a whole is not stated" in cards[None]
+    assert "license: mit\n" in cards["MIT"].split("---")[1]
+    for card in cards.values():
+        assert "- base model's own licence: ./student (apache-2.0)" in card
+
+
 def test_an_adapter_without_its_base_is_refused_and_so_is_another_base(
     weights: Path, tmp_path: Path
 ) -> None:
