@@ -126,7 +126,9 @@ def _limits(run: FinishedRun, report: Report, task: Mapping[str, Any], form: For
     if task["labels"]:
         yield f"It knows {len(task['labels'])} labels, and gives one of them to whatever it is asked."
     yield "It was trained on rows like those of the recipe: what differs from them was not measured."
-    if run.status != "done":
+    if run.status == "running":
+        yield "The run had not ended when this was exported: later rounds may be missing."
+    elif run.status != "done":
         yield f"The run ended as {run.status}: later rounds may be missing."
 
 
