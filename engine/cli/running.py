@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from engine.cli.terminal.consent import ask_for_keys
 from engine.cli.terminal.output import make_console
 from engine.cli.terminal.progress import ConsoleReporter
 from engine.cli.terminal.streams import echo, print_records
+from engine.errors import Interrupted
 from engine.report.console import summary
 from engine.report.facts import collect
 from engine.report.files import ReportFiles, write_report
@@ -25,6 +27,11 @@ from engine.run.execute import Outcome
 from engine.store import reader
 from engine.store import rows as stored
 from engine.system.signals import ends_as_interrupts
+from engine.turns.calls import name_of
+
+_PREVIEW = "preview only: few rows, few steps, one round at most; nothing is kept"
+_LINES = 3
+"""Of each text of a row, as a preview shows it."""
 
 
 def run_recipe(
@@ -56,6 +63,7 @@ def preview_recipe(
     project = checked(recipe, assignments, settings=settings)
     refuse_waiting(project.loaded)
     ask_for_keys(project.loaded, project.keys)
+    console.print(_PREVIEW, style="bold")
     with ends_as_interrupts(), tempfile.TemporaryDirectory(prefix="pada-preview-") as folder:
         state = Path(folder)
         small = project.small(rows, steps, state)
@@ -65,11 +73,18 @@ def preview_recipe(
             with reader(state) as query:
                 console.print(summary(collect(query, outcome.run, state=None)))
             _show_rows(console, state)
+        except (Interrupted, KeyboardInterrupt):
+            raise Interrupted(
+                "stopped; nothing of a preview is kept",
+                "the same command begins anew; `pada run` keeps what is finished, and goes on from there",
+            ) from None
         finally:
             gate.disown(state)
     if outcome.notes:
         console.print("; ".join(outcome.notes), highlight=False)
-    console.print("preview only: few rows, few steps; nothing was kept", style="bold")
+    console.print(
+        "preview only: these scores say nothing of a whole run; nothing was kept", style="bold"
+    )
 
 
 def _show_rows(console: Console, state: Path) -> None:
@@ -78,8 +93,29 @@ def _show_rows(console: Console, state: Path) -> None:
         "JOIN verdict v ON v.candidate = c.id ORDER BY v.accepted DESC, c.id LIMIT 8"
     )
     for row in stored(state, sql):
-        console.print(f"  {row['reason']:<12} {row['operator']:<15} {row['target']:<20} {row['inputs']}",
-                      highlight=False, markup=False)  # fmt: skip
+        width = console.width - 1
+        target = " ".join(row["target"].split())
+        lines = [f"  {row['reason']:<12} {row['operator']:<15} {target}"]
+        for column, text in json.loads(row["inputs"]).items():
+            told = [_with_tool_names(line) for line in str(text).splitlines() if line.strip()]
+            more = ["…"] if len(told) > _LINES else []
+            first, *others = [*told[:_LINES], *more] or [""]
+            lines += [f"    {column}: {first}", *(f"      {line}" for line in others)]
+        for line in lines:
+            shown = line if len(line) <= width else f"{line[: width - 1]}…"
+            console.print(shown, highlight=False, markup=False, soft_wrap=True)
+
+
+def _with_tool_names(line: str) -> str:
+    """Return a line of a transcript, definitions of tools as their names."""
+    kind, _, defined = line.partition(" ")
+    if kind != "[tools]":
+        return line
+    try:
+        names = [name_of(tool) for tool in json.loads(defined)]
+    except (ValueError, TypeError, KeyError):
+        return line
+    return f"[tools] {', '.join(names)}"
 
 
 def _finish(console: Console, outcome: Outcome, report: ReportFiles, best: Sequence[str]) -> None:

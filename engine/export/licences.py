@@ -63,7 +63,7 @@ def licences(
     told = f"see {', '.join(files)}" if files else "as their source says"
     lines.append(f"- original rows ({named}{more}): {told}; the recipe does not state a licence")
     if base:
-        lines.append(f"- base model: {_told(model_of(run.recipe, 'student'))}")
+        lines.append(f"- base model's own licence: {_told(model_of(run.recipe, 'student'))}")
     if answers:
         lines.append(
             f"- wrong answers are those of students made of {_told(model_of(run.recipe, 'student'))}"

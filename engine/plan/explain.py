@@ -142,6 +142,9 @@ def _by_name(value: Any) -> dict[str, Any]:
 
 
 def _brief(value: Any) -> str:
+    # 4 and 4.0 are one value: whether a recipe or a default wrote the point says nothing.
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        value = int(value)
     text = "none" if value is None else str(value)
     return text if len(text) <= 24 else text[:21] + "..."
 

@@ -31,10 +31,8 @@ def summary(report: Report, page: Path | str | None = None) -> Group:
         Text(clean(report.headline.sentence), style=STYLES[report.headline.tone]),
     ]
     parts += [Text(clean(said), style=STYLES["bad"]) for said in tables.unread_sentences(report)]
-    if best := tables.best_sentence(report):
-        parts.append(Text(clean(best)))
-    if h.note:
-        parts.append(Text(clean(h.note)))
+    about = (tables.kept_sentence(report), tables.best_sentence(report), h.note)
+    parts += [Text(clean(said)) for said in about if said]
     if report.scores.rounds:
         parts += _with_note(_stacked(tables.score_table(report, report.scores.primary)))
         parts.append(Text(tables.validation_sentence(report), style="dim"))

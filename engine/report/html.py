@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from engine.report import tables
 from engine.report.charts import figures
 from engine.report.dossier import POINTS
-from engine.report.formatting import NONE, count, gap, identity, measured, round_label, value
-from engine.report.records import Report
+from engine.report.formatting import NONE, count, gap, identity
+from engine.report.records import Report, over_seeds
 from engine.report.suggestions import caveats, queries
 from engine.report.tables import dossier
 
@@ -100,25 +100,19 @@ def rows(report: Report) -> dict[str, Any]:
 def tiles(report: Report) -> list[tuple[str, str, str]]:
     """Return the figures at the top: label, figure, small print."""
     scores = report.scores
-    percent = scores.primary in scores.percent
     total = tables.totals(report)
     last = max(scores.rounds, default=None)
     several = f", {len(scores.seeds)} seeds" if len(scores.seeds) > 1 else ""
     shown_tiles: list[tuple[str, str, str]] = []
-    if last is not None:
-        cell = scores.at(scores.primary, "test", last)
-        first = scores.at(scores.primary, "test", 0)
-        before = "" if last <= 0 or first is None else f"round 0: {measured(first, percent)}"
-        shown = value(cell.value if cell else None, percent)
-        shown_tiles.append(
-            (f"{scores.primary} on test, {round_label(last)}{several}", shown, before)
-        )
-        shown_tiles += _gap_tile(report, last)
-    moves = [m for m in report.movements if m.round == last]
+    first = tables.kept_tile(report)
+    if first is not None:
+        shown_tiles += [first, *_gap_tile(report)]
+    moves = [m for m in report.movements if m.round == report.chosen.get(m.seed, last)]
     if moves:
         old = sum(m.failures for m in report.movements if m.round == 0)
         new = sum(m.new for m in moves)
-        small = f"round 0: {count(old)}; {count(new)} new" if last else ""
+        later = any(m.round for m in moves)
+        small = f"round 0: {count(old)}; {count(new)} new" if later else ""
         shown_tiles.append(
             (f"validation failures{several}", count(sum(m.failures for m in moves)), small)
         )
@@ -141,13 +135,17 @@ def tiles(report: Report) -> list[tuple[str, str, str]]:
     return shown_tiles
 
 
-def _gap_tile(report: Report, last: int) -> list[tuple[str, str, str]]:
+def _gap_tile(report: Report) -> list[tuple[str, str, str]]:
+    """Return the gap of the chosen students, over the seeds."""
     scores = report.scores
-    cell = scores.at(scores.primary, "gap_test", last)
+    chosen = report.chosen or dict.fromkeys(scores.seeds, max(scores.rounds))
+    cells = [scores.at(scores.primary, "gap_test", r, seed) for seed, r in sorted(chosen.items())]
+    cell = over_seeds([found for found in cells if found is not None])
     if cell is None:
         return []
     percent = scores.primary in scores.percent
     first = scores.at(scores.primary, "gap_test", 0)
-    small = "" if first is None or last <= 0 else f"round 0: {gap(first, percent)}"
+    later = max(chosen.values()) > 0
+    small = "" if first is None or not later else f"round 0: {gap(first, percent)}"
     shown = gap(dataclasses.replace(cell, low=None, high=None), percent)
     return [("gap train − test" + (", points" if percent else ""), shown, small)]

@@ -60,6 +60,7 @@ def _head(report: Report) -> list[str]:
         escaped(h.description),
         f"{escaped(h.status)}, {h.started} UTC{took}, seeds {seeds}",
         f"**{escaped(report.headline.sentence)}**",
+        escaped(tables.kept_sentence(report)),
         *(f"**{escaped(said)}**" for said in tables.unread_sentences(report)),
         escaped(tables.best_sentence(report)),
         escaped(tables.switched_off_sentence(report)),

@@ -198,9 +198,10 @@ class Breakdown:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """How often each label was answered with what on test in one round, summed over the seeds."""
+    """How often each label was answered with what on test by the chosen students, summed over the seeds."""
 
-    round: int
+    rounds: tuple[int, ...]
+    """Theirs, each once."""
     labels: tuple[str, ...]
     counts: Mapping[tuple[str, str | None], int]
     """Right answer and answer given; None where it could not be read."""
@@ -435,6 +436,8 @@ class Report:
     header: Header
     scores: Scores
     headline: Headline
+    chosen: Mapping[int, int]
+    """Seed -> the round of the student that the stop rule chose; its last one before a decision."""
     choices: tuple[Choice, ...]
     """One per seed; empty before a later round than 0."""
     against_control: Comparison | None

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from engine.report.console import summary
 from engine.report.evidence import Suite
 from engine.report.facts import collect
 from engine.report.facts.comparison import compare
 from engine.report.formatting import points, value
-from engine.report.markdown import render_markdown
+from engine.report.html import render_html, tiles
+from engine.report.markdown import escaped, render_markdown
 from engine.report.tables import (
     choice_table,
     held_out_sentence,
+    kept_sentence,
+    matrix_table,
     movement_table,
     pattern_table,
     regression_sentence,
@@ -119,6 +125,53 @@ def test_where_round_0_is_kept_the_last_round_is_shown_and_nothing_claimed() -> 
         "Round 0 is kept: no later round beats it on validation by what the stop rule asks."
         " Round 1 is 20.0 points of accuracy above it on test (95% interval over 2 seeds and the rows"
     )
+
+
+def test_what_is_shown_first_is_the_student_that_is_kept_and_not_the_last() -> None:
+    store = invented.full((0,), 2)
+    for column in ("accuracy", "macro_f1"):
+        for round_, share in ((-1, 0.2), (0, 0.8), (2, 0.7)):
+            store.db.execute(
+                "UPDATE metric SET value = ? WHERE split = 'test' AND metric = ? AND round = ?",
+                [share, column, round_],
+            )
+    choose(store, 0, 0)
+    store.db.execute("UPDATE prediction SET answer = 'refund' WHERE round > 0 AND split = 'test'")
+    report = collect(store.query, "r0001")
+    first, gap, failures = tiles(report)[:3]
+    assert first[:2] == ("accuracy on test, untuned → round 0", "20.0 → 80.0%")
+    assert first[2].startswith("round 2 was tried last and not kept: 70.0% (")
+    assert gap[2] == ""
+    assert failures[1:] == (str(sum(m.failures for m in report.movements if m.round == 0)), "")
+    assert report.matrix is not None
+    assert report.matrix.rounds == (0,)
+    assert {answer for _, answer in report.matrix.counts} != {"refund"}
+    said = "accuracy on test: 20.0% → 80.0% (untuned → round 0); round 2 was tried last and not kept: 70.0%."
+    assert kept_sentence(report) == said
+    assert escaped(said) in render_markdown(report)
+    shown = Console(width=300, file=io.StringIO(), record=True)
+    shown.print(summary(report))
+    assert said in shown.export_text()
+    page = render_html(report)
+    assert "Confusion matrix on test, round 0" in page
+    assert "20.0 → 80.0%" in page
+
+
+def test_seeds_of_which_each_keeps_another_round_are_shown_together() -> None:
+    store = invented.full((0, 1), 1)
+    choose(store, 0, 0)
+    choose(store, 1, 1)
+    report = collect(store.query, "r0001")
+    first, last = (report.scores.at("accuracy", "test", seed, seed) for seed in (0, 1))
+    assert first is not None
+    assert last is not None
+    label, figure, small = tiles(report)[0]
+    assert label == "accuracy on test, untuned → the chosen students, 2 seeds"
+    assert figure.endswith(f"→ {50 * (first.value + last.value):.1f}%")
+    assert small == ""
+    assert report.matrix is not None
+    assert report.matrix.rounds == (0, 1)
+    assert matrix_table(report.matrix).caption == "Confusion matrix on test, the chosen students"
 
 
 def test_what_is_no_mean_of_examples_is_drawn_with_the_same_examples_for_both() -> None:

@@ -81,6 +81,7 @@ def write_model(
     place = shown(done.folder)
     echo(f"{round_name(done.round)}, seed {done.seed}, of run {done.run} in {place} ({done.form})")
     echo(f"ask it: python {shlex.quote(f'{place}/use.py')} {shlex.quote(done.example)}")
+    echo(f"ask it a file: python {shlex.quote(f'{place}/use.py')} --in new.csv --out answers.csv")
     echo(f"    (here with this Python; elsewhere first: pip install {' '.join(NEEDS[done.form])})")
     if done.base:
         echo(

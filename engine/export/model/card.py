@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine.export.cards import card, fenced
-from engine.export.licences import front_licence, licence_of, licences
+from engine.export.licences import front_licence, licences
 from engine.export.model.students import ExportedStudent
 from engine.export.model.task_file import FORMS, NEEDS, Form, example_of, notes_on
 from engine.export.model.weights import Base
@@ -25,6 +25,10 @@ _TUNED = (
     MINE + "SELECT steps, pairs, loss, beta FROM preference_tuning SEMI JOIN mine USING (node, run)"
     " WHERE tuned AND seed = ? AND round = ?"
 )
+_UNSTATED = (
+    "The licence of this model as a whole is not stated (`pada export model --licence` states it);"
+    " what is known of its parts:"
+)
 _SPLITS = ("test", "validation", "train")
 
 
@@ -38,9 +42,8 @@ def model_card(
 ) -> str:
     """Return the card, Markdown with the front matter that the Hub reads."""
     report = collect(run.query, run.id, sample=0)
-    stated = licence or licence_of(base.name)
     front = {
-        **front_licence(stated),
+        **front_licence(licence),
         **({"base_model": origin} if (origin := base.on_hub or base.made_from) else {}),
         "library_name": {"adapter": "peft", "gguf": "gguf"}.get(form, "transformers"),
         "tags": ["pada-engine", str(run.task.kind)],
@@ -59,6 +62,7 @@ def model_card(
         "## Training",
         _training(run, student, report),
         "## Licences",
+        "" if licence else _UNSTATED,
         licences(run, licence, base=True, written=_added(run, student) > 0),
         "## Recipe",
         fenced(run.source, "yaml"),
@@ -81,7 +85,8 @@ def _using(task: Mapping[str, Any], form: Form, base: Base) -> Iterator[str]:
     yield "## How to use it"
     install = f"python -m pip install {' '.join(NEEDS[form])}"
     asked = f"python use.py {shlex.quote(example_of(task))}"
-    yield f"`use.py` asks it as the run did:\n\n```sh\n{install}\n{asked}\n```"
+    of_a_file = "python use.py --in new.csv --out answers.csv  # all rows of a file, or .jsonl"
+    yield f"`use.py` asks it as the run did:\n\n```sh\n{install}\n{asked}\n{of_a_file}\n```"
     if form == "adapter" and not base.on_hub:
         yield (
             "The base model is a folder of the machine that exported this: elsewhere write a copy's place after `BASE`"
@@ -121,7 +126,9 @@ def _limits(run: FinishedRun, report: Report, task: Mapping[str, Any], form: For
     if task["labels"]:
         yield f"It knows {len(task['labels'])} labels, and gives one of them to whatever it is asked."
     yield "It was trained on rows like those of the recipe: what differs from them was not measured."
-    if run.status != "done":
+    if run.status == "running":
+        yield "The run had not ended when this was exported: later rounds may be missing."
+    elif run.status != "done":
         yield f"The run ended as {run.status}: later rounds may be missing."
 
 

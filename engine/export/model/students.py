@@ -12,7 +12,7 @@ from engine.report.facts.comparison import chosen_rounds
 from engine.report.facts.scores import collect_decisions, collect_scores
 from engine.report.records import MINE, Query
 from engine.rows import CONTROL
-from engine.store import reader
+from engine.store import holder, reader
 
 _MODELS = (
     MINE + "SELECT seed, round, path, rows, steps FROM model SEMI JOIN mine USING (node, run)"
@@ -61,10 +61,7 @@ def best_student(
         for r in query(_MODELS, [run])
     }
     if not students:
-        raise EngineError(
-            f"run {run} has no model: no student was fine-tuned in it",
-            "`pada export data` writes its rows, for a fine-tune that happens elsewhere",
-        )
+        raise _none_yet(query, run, state)
     scores = collect_scores(query, run, recipe)
     chosen = chosen_rounds(scores, collect_decisions(query, run, recipe))
 
@@ -95,6 +92,29 @@ def best_of(which: Which) -> ExportedStudent | None:
         if not query(_MODELS, [run.id]):
             return None
         return best_student(query, run.id, run.recipe, which.state)
+
+
+def _none_yet(query: Query, run: str, state: Path) -> EngineError:
+    """Say why a run has no student: it has not come so far, or trains none."""
+    (found,) = query("SELECT status FROM run WHERE id = ?", [run])
+    status = found["status"]
+    live = holder(state) if status == "running" else None
+    if live is not None and live.run == run:
+        return EngineError(
+            f"run {run} has no model yet: it is still going, and no student is fine-tuned so far",
+            "export it when it is done: `pada runs` shows how far it is; an earlier run: --run ID",
+        )
+    if status != "done":
+        # What was killed could not say so in the store.
+        status = "killed" if status == "running" else status
+        return EngineError(
+            f"run {run} has no model: it ended as {status} before a student was fine-tuned",
+            "`pada run RECIPE` goes on with it; an earlier run: --run ID",
+        )
+    return EngineError(
+        f"run {run} has no model: no student was fine-tuned in it",
+        "`pada export data` writes its rows, for a fine-tune that happens elsewhere",
+    )
 
 
 def _not_there(

@@ -110,6 +110,7 @@ def use_file(
     environment = environment.overlay(
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
+    environment.filters["as_python"] = repr
     template = (Path(__file__).parent / "use.py.jinja").read_text("utf-8")
     return environment.from_string(template).render(
         task=task,

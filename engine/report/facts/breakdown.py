@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,24 +39,33 @@ def collect_breakdown(query: Query, run: str, recipe: Mapping[str, Any]) -> Brea
     )
 
 
-def collect_matrix(query: Query, run: str, recipe: Mapping[str, Any]) -> Matrix | None:
-    """Return what the last student answered for which label on test, over the seeds; None for many labels."""
+def collect_matrix(
+    query: Query, run: str, recipe: Mapping[str, Any], chosen: Mapping[int, int]
+) -> Matrix | None:
+    """Return what the chosen students answered for which label on test; None for many labels.
+
+    `chosen` is the round of each seed's chosen student; where there is none yet, the last round counts.
+    """
     if recipe.get("task", {}).get("kind") != "classification":
         return None
     rows = query(
         MINE + ", e AS (SELECT id, any_value(target) AS target FROM example"
         " SEMI JOIN mine USING (node, run) WHERE split = 'test' GROUP BY id),"
-        " p AS (SELECT round, example, answer FROM prediction SEMI JOIN mine USING (node, run)"
+        " p AS (SELECT seed, round, example, answer FROM prediction SEMI JOIN mine USING (node, run)"
         " WHERE split = 'test' AND status <> 'backend_failed')"
-        " SELECT p.round, e.target, p.answer, count(*) AS n FROM p JOIN e ON e.id = p.example"
-        " WHERE p.round = (SELECT max(round) FROM p) GROUP BY ALL",
+        " SELECT p.seed, p.round, e.target, p.answer, count(*) AS n FROM p JOIN e ON e.id = p.example GROUP BY ALL",
         [run],
     )
+    last = max((r["round"] for r in rows), default=0)
+    rows = [r for r in rows if r["round"] == (chosen.get(r["seed"]) if chosen else last)]
+    counts: Counter[tuple[str, str | None]] = Counter()
+    for r in rows:
+        counts[r["target"], r["answer"]] += r["n"]
     labels = sorted({r[key] for r in rows for key in ("target", "answer") if r[key] is not None})
     if not labels or len(labels) > LABELS_IN_MATRIX:
         return None
     return Matrix(
-        round=rows[0]["round"],
+        rounds=tuple(sorted({r["round"] for r in rows})),
         labels=tuple(labels),
-        counts={(r["target"], r["answer"]): r["n"] for r in rows},
+        counts=counts,
     )

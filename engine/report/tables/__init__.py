@@ -20,6 +20,7 @@ from engine.report.tables.generation import (
     reasons_of,
     verified_sentence,
 )
+from engine.report.tables.kept import kept_sentence, kept_tile
 from engine.report.tables.patterns import (
     FIRST_SEEN,
     HELD_OUT,
@@ -75,6 +76,8 @@ __all__ = [
     "held_out_sentence",
     "judge_sentence",
     "judge_table",
+    "kept_sentence",
+    "kept_tile",
     "label_table",
     "matrix_table",
     "movement_table",

@@ -88,7 +88,9 @@ def label_table(report: Report) -> Table | None:
     breakdown = report.breakdown
     if not breakdown.labels:
         return None
-    last = max(report.scores.rounds)
+    # The student that is kept; where the seeds' differ, all seeds' last round.
+    rounds = set(report.chosen.values())
+    last = rounds.pop() if len(rounds) == 1 else max(report.scores.rounds)
     kinds = [
         kind for kind in ("precision", "recall") if any(key[2] == kind for key in breakdown.cells)
     ]
@@ -112,6 +114,7 @@ def label_table(report: Report) -> Table | None:
 
 def matrix_table(matrix: Matrix) -> Table:
     """Return the confusion matrix: a row per right answer, a column per answer given."""
+    of = round_label(matrix.rounds[0]) if len(matrix.rounds) == 1 else "the chosen students"
     unread = any(answer is None for _, answer in matrix.counts)
     answers: list[str | None] = [*matrix.labels, *([None] if unread else [])]
     titles = [_title(answer) for answer in answers]
@@ -120,7 +123,7 @@ def matrix_table(matrix: Matrix) -> Table:
         for label in matrix.labels
     )
     return Table(
-        f"Confusion matrix on test, {round_label(matrix.round)}",
+        f"Confusion matrix on test, {of}",
         titled("right answer", *titles, numbers=tuple(titles)),
         rows,
         "Columns: the student's answers.",

@@ -188,6 +188,17 @@ def test_what_is_exported_answers_as_the_run_did(weights: Path, tmp_path: Path, 
             for row, (_, _, own) in zip(rows, expected, strict=True)
         ]
         assert given == [said for _, said, _ in expected], form
+    lines = [
+        json.dumps({**row, "answers": own} if own else row)
+        for row, (_, _, own) in zip(rows, expected, strict=True)
+    ]
+    (tmp_path / "new.jsonl").write_text("\n".join(lines), "utf-8")
+    module = module_of(tmp_path / "merged")
+    typed = ["--in", str(tmp_path / "new.jsonl"), "--out", str(tmp_path / "out.jsonl")]
+    target, job = module.wanted(typed)
+    module.answer_file(target, *job)
+    written = [json.loads(line) for line in target.read_text("utf-8").splitlines()]
+    assert [row["answer"] for row in written] == [said for _, said, _ in expected]
 
 
 def in_openai_form(row: Mapping[str, str]) -> dict[str, Any]:
@@ -356,6 +367,22 @@ def test_the_folder_holds_what_another_program_needs(ran: Ran, tmp_path: Path) -
     assert 'python use.py \'{"text": "…"}\'' in card
     with pytest.raises(ValueError, match="must be an object of texts with the columns text"):
         ask_of(done.folder)({"txt": "blue"})
+
+
+def test_of_its_licence_the_card_states_what_was_given_and_not_the_bases_own(
+    ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("engine.export.licences", "engine.export.model.card"):
+        monkeypatch.setattr(f"{place}.licence_of", lambda model: "apache-2.0", raising=False)
+    cards = {}
+    for name in (None, "MIT"):
+        done = export_model(ran.which, tmp_path / str(name), "adapter", licence=name)
+        cards[name] = (done.folder / "README.md").read_text("utf-8")
+    assert "license" not in cards[None].split("---")[1]
+    assert "The licence of this model as a whole is not stated" in cards[None]
+    assert "license: mit\n" in cards["MIT"].split("---")[1]
+    for card in cards.values():
+        assert "- base model's own licence: ./student (apache-2.0)" in card
 
 
 def test_an_adapter_without_its_base_is_refused_and_so_is_another_base(

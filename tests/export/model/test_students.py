@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -84,6 +85,38 @@ def test_a_run_without_a_model_says_so(state: Path, tmp_path: Path) -> None:
         export_model(Which(state), tmp_path / "out")
     assert "pada export data" in refused.value.hint
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("status", "live", "said", "hint"),
+    [
+        ("running", "r0001", "no model yet: it is still going", "export it when it is done"),
+        ("running", None, "ended as killed before a student was", "`pada run RECIPE` goes on"),
+        (
+            "interrupted",
+            None,
+            "ended as interrupted before a student was",
+            "`pada run RECIPE` goes on",
+        ),
+    ],
+)
+def test_a_run_that_has_not_come_to_a_model_yet_says_that(
+    state: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    status: str,
+    live: str | None,
+    said: str,
+    hint: str,
+) -> None:
+    held = None if live is None else SimpleNamespace(run=live)
+    monkeypatch.setattr("engine.export.model.students.holder", lambda _: held)
+    state = changed(state, tmp_path / "state", "DELETE FROM model")
+    state = changed(state, tmp_path / "other", "UPDATE run SET status = ?", status)
+    with pytest.raises(EngineError, match=said) as refused:
+        export_model(Which(state), tmp_path / "out")
+    assert hint in refused.value.hint
+    assert "elsewhere" not in refused.value.hint
 
 
 def test_a_model_that_was_cleaned_away_is_missed_before_anything_is_written(
