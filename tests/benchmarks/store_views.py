@@ -223,7 +223,7 @@ def facts(state: Path) -> Mapping[str, Callable[[Query], object]]:
         "report: map": lambda query: collect_points(query, run),
         "report: movements": lambda query: patterns.collect_movements(query, run),
         "report: confusions": lambda query: patterns.collect_confusions(query, run, recipe),
-        "report: matrix": lambda query: breakdown.collect_matrix(query, run, recipe),
+        "report: matrix": lambda query: breakdown.collect_matrix(query, run, recipe, {}),
         "report: suspects": lambda query: patterns.collect_suspects(query, run),
         "report: failures": lambda query: patterns.collect_failures(query, run, SAMPLE),
         "report: candidates": lambda query: generation.collect_candidates(query, run, SAMPLE),
