@@ -191,7 +191,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert lost == []
 
 
-@pytest.mark.parametrize("page", PAGES + [ROOT / "Dockerfile"], ids=named)
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "Dockerfile"], ids=named)
 def test_installing_works_as_written_while_nothing_is_released(page: Path) -> None:
     text = page.read_text("utf-8")
     assert not re.search(r"<PyTorch's[^>]*>", text)
