@@ -29,7 +29,8 @@ def refuse_data(path: Path) -> None:
         what = "this is data, not a recipe"
     else:
         return
-    hint = f"`pada init {shlex.quote(Location.at(named).file)}` writes a recipe for it; one that is there is named by its own file"
+    file = shlex.quote(Location.at(named).file)
+    hint = f"`pada init {file}` writes a recipe for it; one that is there is named by its own file"
     raise RecipeError([Problem(Location.at(path), what, hint, code="no-recipe")])
 
 
