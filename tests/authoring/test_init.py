@@ -12,6 +12,7 @@ import openpyxl
 import pytest
 
 from engine.authoring.start import splitting
+from engine.registry import did_you_mean
 from engine.spec.loader import load
 from engine.spec.repository import project_file
 from tests.authoring.trials import LABELLED, csv, init, jsonl, recipe, write
@@ -328,3 +329,13 @@ def test_too_few_rows_are_told_with_the_input(tmp_path: Path) -> None:
     error = init(tmp_path, "a.csv", "--yes", "--target", "Nachricht").error
     assert "the model sees 'Anliegen'" in error
     assert "--input" in error
+
+
+def test_one_row_without_a_value_is_told_as_one(tmp_path: Path) -> None:
+    rows = [f"message number {n} about it,{'abc'[n % 3]}" for n in range(60)]
+    write(tmp_path, {"a.csv": csv([*rows, ",a"])})
+    assert "1 row has nothing in 'text': it is left out" in init(tmp_path, "a.csv", "--yes").output
+
+
+def test_a_choice_that_is_there_twice_is_told_once() -> None:
+    assert did_you_mean("x", ["Anliegen", "Anliegen"]) == "choose one of: Anliegen"

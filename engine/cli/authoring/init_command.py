@@ -37,7 +37,9 @@ def init_command(asked: Asked, *, takes_all: bool) -> None:
     for problem in begun.warnings[:_MOST_WARNINGS]:
         echo(f"  note: {problem.message}")
     if len(begun.warnings) > _MOST_WARNINGS:
-        echo(f"  {len(begun.warnings) - _MOST_WARNINGS} more notes: the next command shows them")
+        more = len(begun.warnings) - _MOST_WARNINGS
+        told = "1 more note: the next command shows it"
+        echo(f"  {told}" if more == 1 else f"  {more} more notes: the next command shows them")
     recipe = begun.files[0]
     echo(f"written: {', '.join(Location.at(file).file for file in begun.files)}")
     if begun.given:
