@@ -1,5 +1,5 @@
 # The engine on the CPU; docs/install.md says how to use it. Never built where it was written: no container engine there.
-# docker build --build-arg TORCH_INDEX=<PyTorch's CPU wheel index> --tag pada .
+# docker build --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu --tag pada .
 FROM python:3.11-slim AS build
 # Without it pip takes plain torch, with several gigabytes of CUDA libraries.
 ARG TORCH_INDEX=""

@@ -25,7 +25,7 @@ _LONGEST, _MOST = 100, 500
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return `"did you mean 'x'?"` for the closest choice, or the list of choices when none is close."""
-    known = sorted(choices)
+    known = sorted(set(choices))
     # The time that this takes grows with the product of the lengths.
     near = [name for name in known if len(name) <= _LONGEST][:_MOST]
     close = difflib.get_close_matches(word, near, n=1, cutoff=0.6) if len(word) <= _LONGEST else ()

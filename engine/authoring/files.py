@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import EngineError, Location, Problem, RecipeError, boundary
+from engine.spec.data_files import refuse_data
 from engine.spec.reference.keys import KINDS
 from engine.spec.yaml import decode, read_bytes
 from engine.system.files import replacing
@@ -93,6 +94,8 @@ def rewritten(places: Sequence[Path], change: Callable[[str, Path], str]) -> lis
     problems: list[Problem] = []
     for path, named in found(places):
         try:
+            if named:
+                refuse_data(path)
             raw = _read(path)
             text = decode(raw, path)
             if not named and path.name not in _OURS and not _FORMAT_KEY.search(text):

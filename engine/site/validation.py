@@ -11,6 +11,7 @@ from typing import NamedTuple
 from engine.errors import EngineError, Location, Problem
 from engine.site.parallel import for_each
 from engine.site.tree import PLURALS, RECIPE, Kind, Tree, TreeFile, extended
+from engine.spec.data_files import refuse_data
 
 _LEFT_OPEN = frozenset({"missing", "no-value"})
 """What may be wrong with a recipe because it leaves something to those that extend it: keys, and values of vars."""
@@ -81,6 +82,7 @@ def validate_tree(
         EngineError: there is nothing in the tree that could be checked.
     """
     if not tree.files:
+        refuse_data(tree.root)
         raise EngineError(
             f"there is nothing to check in {Location.at(tree.root).file}: no recipe, and nothing that belongs to one",
             "name a recipe, or the folder of a repository of recipes; what git ignores is left out",

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from engine.errors import Location, Problem, RecipeError, reason_of
 from engine.gate import name_places
 from engine.registry import did_you_mean
+from engine.spec.data_files import refuse_data
 from engine.spec.error_messages import problems_of
 from engine.spec.extending.bases import with_bases
 from engine.spec.extending.merging import laid_over
@@ -104,6 +105,7 @@ def find_recipe(name: str | Path) -> Path:
     is_name = not path.is_absolute() and not {"", ".", ".."} & set(path.parts or ("",))
     in_package = packaged(str(name), here) if is_name else None
     if (found := _at(path)) is not None:
+        refuse_data(found)
         return found
     if is_name:
         in_project = find_in_project(str(name), here)
@@ -113,6 +115,7 @@ def find_recipe(name: str | Path) -> Path:
             if place is not None and (found := _at(place)) is not None:
                 return found
     if path.is_dir():
+        refuse_data(path)
         message, hint = (
             "this folder has no recipe.yaml",
             "name the recipe file, or a folder that has a recipe.yaml",
@@ -123,10 +126,12 @@ def find_recipe(name: str | Path) -> Path:
         known = sorted(file.parent.name for file in shipped("recipes").glob("*/recipe.yaml"))
         own = [each for each, _ in recipes_here()]
         message = f"there is no recipe '{name}'"
-        hint = f"give a file, a folder with a recipe.yaml, or a shipped recipe: {', '.join(known) or 'none'}"
-        if own:
-            near = did_you_mean(str(name), own) or f"this project has: {', '.join(own)}"
-            hint = f"{near}; or {hint}"
+        near = did_you_mean(str(name), [*own, *known])
+        if near.startswith("did"):
+            hint = f"{near} Otherwise give a file, or a folder with a recipe.yaml"
+        else:
+            hint = f"give a file, a folder with a recipe.yaml, or a shipped recipe: {', '.join(known) or 'none'}"
+            hint = f"this project has: {', '.join(own)}; or {hint}" if own else hint
     raise RecipeError([Problem(Location.at(path), message, hint, code="no-recipe")])
 
 

@@ -12,6 +12,7 @@ import openpyxl
 import pytest
 
 from engine.authoring.start import splitting
+from engine.registry import did_you_mean
 from engine.spec.loader import load
 from engine.spec.repository import project_file
 from tests.authoring.trials import LABELLED, csv, init, jsonl, recipe, write
@@ -305,3 +306,36 @@ def test_the_blocks_stand_in_the_order_of_the_reference(tmp_path: Path) -> None:
     order = list(type(recipe(tmp_path)).model_fields)
     assert keys == sorted(keys, key=order.index)
     assert max(map(len, lines)) <= 120
+
+
+def test_a_flag_at_the_end_is_not_the_answer_and_inputs_are_texts(tmp_path: Path) -> None:
+    rows = [
+        f"Subject {n} of it,I write about {n} today,{'abc'[n % 3]},{('yes', 'no')[n % 2]}"
+        for n in range(60)
+    ]
+    write(tmp_path, {"a.csv": csv(rows, "Title,Message,Department,Done?")})
+    assert init(tmp_path, "a.csv", "--yes", "--to", "one").error == ""
+    assert recipe(tmp_path, "one/recipe.yaml").task.target == "Department"
+    for number, flags in enumerate(
+        (["--input", "Title,Message"], ["--input", "Title", "--input", "Message"])
+    ):
+        assert init(tmp_path, "a.csv", "--yes", "--to", f"n{number}", *flags).error == ""
+        assert recipe(tmp_path, f"n{number}/recipe.yaml").task.input == ["Title", "Message"]
+
+
+def test_too_few_rows_are_told_with_the_input(tmp_path: Path) -> None:
+    rows = [f"{'abc'[n % 3]},I write about {n} today" for n in range(60)]
+    write(tmp_path, {"a.csv": csv(rows, "Anliegen,Nachricht")})
+    error = init(tmp_path, "a.csv", "--yes", "--target", "Nachricht").error
+    assert "the model sees 'Anliegen'" in error
+    assert "--input" in error
+
+
+def test_one_row_without_a_value_is_told_as_one(tmp_path: Path) -> None:
+    rows = [f"message number {n} about it,{'abc'[n % 3]}" for n in range(60)]
+    write(tmp_path, {"a.csv": csv([*rows, ",a"])})
+    assert "1 row has nothing in 'text': it is left out" in init(tmp_path, "a.csv", "--yes").output
+
+
+def test_a_choice_that_is_there_twice_is_told_once() -> None:
+    assert did_you_mean("x", ["Anliegen", "Anliegen"]) == "choose one of: Anliegen"

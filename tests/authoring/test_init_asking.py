@@ -61,9 +61,11 @@ def test_a_terminal_is_asked_with_the_proposal_as_default(tmp_path: Path) -> Non
         tmp_path,
         ["rows.csv"],
         [
+            ("[stars]: ", "note\n"),
+            ("names, separated by commas [", "<\n"),
             ("[stars]: ", "\n"),
-            ("numbers or a name [", "1 9\n"),
-            ("numbers or a name [", "1\n"),
+            ("names, separated by commas [", "1, 3\n"),
+            ("names, separated by commas [", "1\n"),
             ("number or name [classification]: ", "numeric\n"),
             ("number or name [embedded]: ", "\n"),
             ("[rows]: ", "My Reviews\n"),
@@ -72,7 +74,9 @@ def test_a_terminal_is_asked_with_the_proposal_as_default(tmp_path: Path) -> Non
     )
     assert code == 0, seen
     assert "5 values: 1, 2, 3, …" in seen
-    assert "--input 9: there is none" in seen
+    assert "  3: there is none" in seen
+    assert "--input" not in seen
+    assert seen.count("goes back") == 1
     assert seen.rstrip().endswith("pada validate recipe.yaml")
     made = recipe(tmp_path)
     assert (made.name, made.task.kind, made.task.input) == ("my-reviews", "numeric", ["review"])

@@ -189,3 +189,17 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         if not there.exists() or (heading and heading not in anchors(there)):
             lost.append(link)
     assert lost == []
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "Dockerfile"], ids=named)
+def test_installing_works_as_written_while_nothing_is_released(page: Path) -> None:
+    text = page.read_text("utf-8")
+    assert not re.search(r"<PyTorch's[^>]*>", text)
+    if re.search(r"^pip install pada-engine", text, re.MULTILINE):
+        pytest.fail("no index has pada-engine: say how it is installed from a checkout")
+    if "pip install pada-engine" in text and page.name in {"authoring.md", "install.md"}:
+        assert re.search(
+            r"pip install torch==\S+ --index-url https://download.pytorch.org/whl/cpu\b", text
+        )
+        assert "pip install --constraint constraints.txt ." in text
+        assert "`.venv/bin/pada`" in text

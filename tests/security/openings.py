@@ -112,6 +112,7 @@ OPENINGS = {
     "site/tree.py::_beginning": "of a tree that the user named; no link out of it is opened, nothing of it is shown",
     "site/workflows/__init__.py::report_script": OWN,
     "site/workflows/__init__.py::workflow": OWN,
+    "spec/data_files.py::_is_data": NAMED,
     "spec/extending/bases.py::_read": "gate: there",
     "spec/extending/places.py::_schema": "gate: there",
     "spec/loader.py::load": "gate: there",

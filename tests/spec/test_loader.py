@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 
+from engine.data.sources.readers import READERS
 from engine.errors import RecipeError
+from engine.spec.data_files import ENDINGS
 from engine.spec.loader import load
 from tests.plan.test_validate import GOOD
 
@@ -47,6 +52,55 @@ def test_no_recipe_there(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(RecipeError, match=said):
         load(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("tickets.xlsx", b"PK\x03\x04\xff"),
+        ("t.csv", b"text,label\n"),
+        ("T.TSV", b"a\tb\n"),
+        ("a b.jsonl.gz", b"\x1f\x8b\x08"),
+        ("t.parquet", b"PAR1\xff"),
+        ("rows.json", b'\n[{"a": 1}]'),
+        ("noending", b"PAR1\x00"),
+        ("d/t.csv", b"text,label\n"),
+        ("d/state.json", b"{}"),
+    ],
+)
+def test_data_in_a_recipes_place_is_told_with_what_writes_one(
+    name: str, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("d").mkdir()
+    Path(name).write_bytes(content)
+    named = name.partition("/")[0]
+    writes = name if name == "d/t.csv" else named
+    with pytest.raises(RecipeError) as refused:
+        load(named)
+    assert "data" in refused.value.problems[0].message
+    assert f"`pada init {shlex.quote(writes)}` writes a recipe" in str(refused.value)
+    assert "UTF-8" not in str(refused.value)
+
+
+def test_a_recipe_in_json_or_beside_data_is_a_recipe(tmp_path: Path) -> None:
+    (write(tmp_path, GOOD) / "t.csv").write_text("a,b\n")
+    assert load(tmp_path).recipe.name == "good"
+    file = tmp_path / "r.json"
+    file.write_text(json.dumps(yaml.safe_load(GOOD)))
+    assert load(file).recipe.name == "good"
+
+
+def test_what_is_told_as_data_is_what_rows_are_read_from() -> None:
+    assert set(ENDINGS) == READERS.keys()
+
+
+def test_a_mistyped_shipped_recipe_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RecipeError, match="did you mean 'library_desk'"):
+        load("libary_desk")
 
 
 def test_vars_of_the_recipe_count_from_its_folder(tmp_path: Path) -> None:

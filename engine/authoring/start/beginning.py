@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from engine.authoring.start.choosing import inputs, kinds, targets, turns_in, un
 from engine.authoring.start.columns import Column
 from engine.authoring.start.finding import places, split_of
 from engine.authoring.start.looking import Looked, form_of, look
-from engine.authoring.start.questions import Answers, Question
+from engine.authoring.start.questions import Answers, GoBack, Question
 from engine.authoring.start.settling import Settled, settle
 from engine.authoring.start.splitting import sampled, taken
 from engine.authoring.start.teachers import AskedTeacher, Teacher, teacher
@@ -81,11 +81,7 @@ def begin(asked: Asked, answers: Answers, say: Say) -> Begun:
     looked = {split: look(place, form) for split, place in found.items()}
     for each in looked.values():
         say(each.said)
-    settled = _task(asked, looked["train"], answers)
-    for split, each in looked.items():
-        _check_columns(split, each, settled)
-    of_teacher = teacher(answers, asked.teacher)
-    draft = _draft(asked, looked, settled, of_teacher, answers)
+    draft = _answered(asked, looked, answers)
     answers.require_all()
     root = placing.project_root(folder, found.values())
     project = placing.project_text(root, draft.name)
@@ -99,6 +95,29 @@ def begin(asked: Asked, answers: Answers, say: Say) -> Begun:
         placing.write_all({file: recipe_text(draft)})
     files = [file, *([root / PROJECT] if project else [])]
     return Begun(files, sources.given, warnings)
+
+
+def _answered(asked: Asked, looked: Mapping[str, Looked], answers: Answers) -> Draft:
+    """Return what the answers come to; who goes back is asked again from the question before."""
+    while True:
+        answers.begin_anew()
+        try:
+            settled = _task(asked, looked["train"], answers)
+            for split, each in looked.items():
+                _check_columns(split, each, settled)
+            return _draft(asked, looked, settled, teacher(answers, asked.teacher), answers)
+        except GoBack:
+            continue
+
+
+def _listed(given: Sequence[str], columns: Collection[str]) -> list[str]:
+    """Return the columns that `--input` names: of one that is none, those between its commas."""
+    parted = ([name] if name in columns else name.split(",") for name in given)
+    return list(dict.fromkeys(name.strip() for part in parted for name in part if name.strip()))
+
+
+def _numbers(columns: Iterable[str], names: Collection[str]) -> tuple[int, ...]:
+    return tuple(number for number, name in enumerate(columns, start=1) if name in names)
 
 
 def _check_columns(split: str, looked: Looked, settled: Settled) -> None:
@@ -120,6 +139,7 @@ def _check_columns(split: str, looked: Looked, settled: Settled) -> None:
 def _task(asked: Asked, train: Looked, answers: Answers) -> Settled:
     """Return the task: what was said of it, or asked."""
     columns = train.columns
+    asked = replace(asked, input=_listed(asked.input, columns))
     if asked.task is not None and asked.task not in TASKS:
         raise EngineError(*TASKS.unknown(asked.task))
     log = turns_in(columns)
@@ -151,6 +171,7 @@ def _task(asked: Asked, train: Looked, answers: Answers) -> Settled:
         others,
         _about(columns, others),
         several=True,
+        numbers=_numbers(columns, others),
     )
     seen = answers.several(question, asked.input)
     fitting = kinds(train, seen, target)
@@ -174,6 +195,7 @@ def _target(asked: Asked, train: Looked, answers: Answers) -> str:
         tuple(likely[:1]),
         choices,
         _about(columns, choices),
+        numbers=_numbers(columns, choices),
     )
     return answers.one(question, asked.target)
 

@@ -23,6 +23,7 @@ _TARGETS = (
     "sentiment", "answer", "answers", "output", "response", "reply", "completion", "solution", "summary", "result",
     "right", "correct", "gold", "answerkey", "intents", "kategorie", "kategorien", "klasse", "thema", "themen",
     "absicht", "anliegen", "antwort", "loesung", "lösung", "ergebnis", "richtig", "zusammenfassung", "etikett",
+    "department", "team", "queue", "abteilung",
     "categorie", "catégorie", "étiquette", "réponse", "etiqueta", "categoria", "categoría", "respuesta",
 )  # fmt: skip
 """Names of columns with right answers."""
@@ -71,7 +72,7 @@ def targets(looked: Looked) -> list[str]:
             is_answer = column.are_numbers or context_in(looked, others, name) is not None
             scores[name] = 2.0 if is_answer else scores[name]
     order = list(columns)
-    scores[order[-1]] += 0.5
+    scores[order[-1]] += 0.4
     ranked = sorted(scores, key=lambda name: (-scores[name], -order.index(name)))
     return [name for name in ranked if scores[name] >= _LIKELY]
 
@@ -86,9 +87,10 @@ def _target_score(column: Column) -> float:
     elif _named(column.name, _INPUTS) or _OPTION_NAME.fullmatch(column.name):
         score -= 1.0
     if column.is_label or (column.shape == "list" and labels_of(column, ",")):
-        score += 1.5
+        # Two values may as well be a flag beside the answer, such as whether a row is done.
+        score += 1.5 if column.distinct > 2 or column.shape == "list" else 1.0
     elif column.shape in ("object", "truth") or column.are_numbers or column.is_text:
-        score += 0.5
+        score += 0.6
     return score
 
 
@@ -99,7 +101,8 @@ def inputs(columns: Columns, target: str) -> list[str]:
     known = [c for c in texts if _named(c.name, _INPUTS) and not (c.is_label and len(texts) > 1)]
     long = [c for c in texts if c.words >= _FEWEST_WORDS and not c.is_label]
     plain = [c for c in others if c.shape in ("text", "number") and not (c.is_id or c.is_date)]
-    chosen = known or long or texts[:1] or plain
+    first = [c for c in texts if not c.is_label] or texts
+    chosen = known or long or first[:1] or plain
     return [column.name for column in chosen]
 
 

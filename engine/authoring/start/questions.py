@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.errors import EngineError
 from engine.registry import did_you_mean
@@ -27,6 +27,19 @@ class Question:
     """Whether more than one choice may be named."""
     check: Callable[[str], None] = lambda answer: None
     """Raises EngineError with what is wrong with an answer."""
+    numbers: tuple[int, ...] = ()
+    """The number of each choice, where that is not its place among them: a column has one in all questions."""
+    tells_back: bool = False
+    """Whether it is to be said that one can go back: once, where there is something to go back to."""
+
+    def numbered(self) -> dict[int, str]:
+        """Return number -> choice."""
+        numbers = self.numbers or range(1, len(self.choices) + 1)
+        return dict(zip(numbers, self.choices, strict=True))
+
+
+class GoBack(Exception):
+    """The question before is to be asked again."""
 
 
 class Answers:
@@ -37,13 +50,21 @@ class Answers:
         self._ask, self._takes_all = ask, takes_all
         self._open: list[Question] = []
         """Questions that nobody was there to answer."""
+        self._said: list[list[str]] = []
+        self._again = 0
+        """How many of the answers that were said hold again, since the questions began anew."""
+        self._told_back = False
+
+    def begin_anew(self) -> None:
+        """Have the same questions asked once more: those that were answered are not repeated."""
+        self._again = 0
 
     def several(self, question: Question, given: Sequence[str]) -> list[str]:
         """Return the answer to a question: what was given, said, or else proposed; raises EngineError without any."""
         if given:
             return [checked(question, answer) for answer in given]
         if self._ask is not None and not self._takes_all:
-            return self._ask(question)
+            return self._asked(self._ask, question)
         if not question.proposal:
             about = question.about or ("",) * len(question.choices)
             told = [
@@ -57,6 +78,22 @@ class Answers:
         if not self._takes_all:
             self._open.append(question)
         return list(question.proposal)
+
+    def _asked(self, ask: Callable[[Question], list[str]], question: Question) -> list[str]:
+        """Return what was said before, or is said now; raises GoBack once the answer before is forgotten."""
+        if self._again < len(self._said):
+            self._again += 1
+            return self._said[self._again - 1]
+        tells = bool(self._said) and not self._told_back
+        self._told_back = self._told_back or tells
+        try:
+            answer = ask(replace(question, tells_back=tells))
+        except GoBack:
+            del self._said[-1:]
+            raise
+        self._said.append(answer)
+        self._again += 1
+        return answer
 
     def one(self, question: Question, given: str | None) -> str:
         """Return the same for a question with a single answer."""
@@ -86,8 +123,8 @@ class Answers:
 def checked(question: Question, answer: str) -> str:
     """Return an answer, a choice's number as the choice; raises EngineError for what cannot be answered."""
     if question.choices and answer not in question.choices:
-        if answer.isdecimal() and 1 <= int(answer) <= len(question.choices):
-            return question.choices[int(answer) - 1]
+        if answer.isdecimal() and (chosen := question.numbered().get(int(answer))) is not None:
+            return chosen
         raise EngineError(
             f"{question.flag} {answer}: there is none", did_you_mean(answer, question.choices)
         )

@@ -99,7 +99,8 @@ def _without_blanks(settled: Settled, looked: Looked) -> Settled:
         return settled
     parts = [_is_filled(looked.columns[name]) for name in names if name in blank]
     count = sum(any(not is_filled(row.get(name)) for name in blank) for row in looked.rows)
-    said = f"{count:,} rows have nothing in {_listed(sorted(blank))}: they are left out"
+    rows, they = ("row has", "it is") if count == 1 else ("rows have", "they are")
+    said = f"{count:,} {rows} nothing in {_listed(sorted(blank))}: {they} left out"
     return _changed(settled, where=" and ".join(parts), left_out=count, said=[*settled.said, said])
 
 

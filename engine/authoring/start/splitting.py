@@ -42,8 +42,10 @@ def taken(train: Looked, settled: Settled, given: Collection[str]) -> dict[str, 
         needed = max(_FEWEST_IN_ALL, stays + least)
         labels = f" ({stays} labels, one row of each stays in training)" if stays > 1 else ""
         raise EngineError(
-            f"{train.place}: {rows} different rows are too few to take {' and '.join(missing)} rows from",
-            f"at least {needed} are needed{labels}; add rows, or give files: --validation FILE --test FILE",
+            f"{train.place}: {rows} different rows are too few to take {' and '.join(missing)} rows from; "
+            f"the model sees {', '.join(map(repr, settled.input))}",
+            f"at least {needed} are needed{labels}; add rows, name another --input, or give files: "
+            "--validation FILE --test FILE",
         )
     wanted = min(round(_SHARE * rows), free // len(missing))
     if wanted > _MOST:

@@ -108,5 +108,5 @@ def _check_key(name: str) -> None:
     if not _VARIABLE.fullmatch(name) or _SECRET.match(name):
         raise EngineError(
             "--key: this is not the name of a variable of the environment",
-            "keep the key in the environment (`export MY_KEY=…`) and give the variable's name here: --key MY_KEY",
+            "keep the key in the environment (`export MY_KEY=…`) and give the variable's name here: MY_KEY",
         )

@@ -40,7 +40,7 @@ def init(
         typer.Option(
             "--format",
             metavar="KEY=VALUE",
-            help="How files are written, where that is detected wrongly: encoding=cp1252, delimiter=;, header=3,"
+            help="How files are written, where that is detected wrongly: encoding=cp1252, delimiter=';', header=3,"
             " sheet=NAME. Repeatable.",
             rich_help_panel=_OF_DATA,
         ),
@@ -54,7 +54,7 @@ def init(
         typer.Option(
             "--input",
             metavar="COLUMN",
-            help="Column that the model sees. Repeatable.",
+            help="Column that the model sees; several with commas, or repeat it.",
             rich_help_panel=_OF_TASK,
         ),
     ] = None,

@@ -9,12 +9,13 @@ from pathlib import Path
 from engine.authoring.start.beginning import Asked, begin
 from engine.authoring.start.copying import copy_recipe
 from engine.authoring.start.placing import command
-from engine.authoring.start.questions import Answers, Question, checked
+from engine.authoring.start.questions import Answers, GoBack, Question, checked
 from engine.cli.terminal.output import make_console, say
 from engine.cli.terminal.streams import echo
 from engine.errors import EngineError, Interrupted, Location
 
 _MOST_WARNINGS = 3
+_BACK = ("<", "back")
 _NOTHING = "nothing was written"
 
 
@@ -36,7 +37,9 @@ def init_command(asked: Asked, *, takes_all: bool) -> None:
     for problem in begun.warnings[:_MOST_WARNINGS]:
         echo(f"  note: {problem.message}")
     if len(begun.warnings) > _MOST_WARNINGS:
-        echo(f"  {len(begun.warnings) - _MOST_WARNINGS} more notes: the next command shows them")
+        more = len(begun.warnings) - _MOST_WARNINGS
+        told = "1 more note: the next command shows it"
+        echo(f"  {told}" if more == 1 else f"  {more} more notes: the next command shows them")
     recipe = begun.files[0]
     echo(f"written: {', '.join(Location.at(file).file for file in begun.files)}")
     if begun.given:
@@ -82,12 +85,20 @@ def _ask(question: Question) -> list[str]:
     console = make_console(stderr=True)
     say(console, f"\n{question.text}", style="bold")
     width = max(map(len, question.choices), default=0)
-    for number, choice in enumerate(question.choices, start=1):
-        about = question.about[number - 1] if question.about else ""
+    told = question.about or ("",) * len(question.choices)
+    for (number, choice), about in zip(question.numbered().items(), told, strict=True):
         say(console, f"  {number:>2}  {choice:<{min(width, 24)}}  {about}".rstrip())
     proposal = ", ".join(question.proposal)
-    how = "numbers or a name" if question.several else "number or name" if question.choices else ""
+    how = (
+        "numbers or names, separated by commas"
+        if question.several
+        else "number or name"
+        if question.choices
+        else ""
+    )
     prompt = f"{how} [{proposal}]: ".lstrip() if proposal else f"{how}: ".lstrip()
+    if question.tells_back:
+        say(console, "  (`<` goes back to the question before)")
     while True:
         try:
             answer = console.input(prompt, markup=False).strip()
@@ -95,12 +106,15 @@ def _ask(question: Question) -> list[str]:
             raise EngineError(
                 f"the answers ended: {_NOTHING}", f"or give {question.flag}, or --yes"
             ) from None
+        if answer in _BACK and answer not in question.choices:
+            raise GoBack
         if not answer and question.proposal:
             return list(question.proposal)
         try:
             return _read(question, answer)
         except EngineError as error:
-            say(console, f"  {error.message}; {error.hint}" if error.hint else f"  {error.message}")
+            message = error.message.removeprefix(question.flag).lstrip(": ")
+            say(console, f"  {message}; {error.hint}" if error.hint else f"  {message}")
 
 
 def _read(question: Question, answer: str) -> list[str]:
@@ -108,4 +122,7 @@ def _read(question: Question, answer: str) -> list[str]:
         raise EngineError("an answer is needed here", "")
     if not question.several or answer in question.choices:
         return [checked(question, answer)]
-    return list(dict.fromkeys(checked(question, part) for part in answer.replace(",", " ").split()))
+    parts = [part for each in answer.split(",") if (part := each.strip())]
+    if len(parts) == 1 and all(each.isdecimal() for each in answer.split()):
+        parts = answer.split()
+    return list(dict.fromkeys(checked(question, part) for part in parts))

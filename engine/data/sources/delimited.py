@@ -95,6 +95,8 @@ def layout_of(file: Path, form: Format, usual: str) -> Layout:
     below = lines[1 if separator or above else 0 :]
     is_cut = len(below) > _LOOKED_AT or sum(map(len, below)) > _CHARACTERS_LOOKED_AT
     head = _Head(below[:_LOOKED_AT], skipped, bool(form.header), is_cut)
+    if form.delimiter is not None:
+        _check_delimiter(file, head, form.delimiter)
     delimiter = form.delimiter or (separator[1] if separator else _delimiter(head, usual))
     if form.delimiter is None and delimiter != usual:
         said.append(_said(delimiter, usual))
@@ -107,6 +109,32 @@ def layout_of(file: Path, form: Format, usual: str) -> Layout:
     empty = _empty_columns(head, delimiter) if form.header else 0
     width = 0 if form.header else _width(_sample(head, delimiter))
     return Layout(encoding, delimiter, skipped, width, title, has_index, empty, tuple(said))
+
+
+def _check_delimiter(file: Path, head: _Head, said: str) -> None:
+    """Raise RecipeError where the fields are parted by another sign than `format` says: no column has its name then."""
+    rows = _numbered_sample(head, said)
+    if not rows or len(rows[0][1]) > 1:
+        return
+    others = {each: _agreement(head, each) for each in _DELIMITERS if each != said}
+    best = max(others, key=others.__getitem__)
+    if others[best] > 0.5:
+        message = (
+            f"fields are separated by {shown(best)} here, not by {shown(said)} as `format` says"
+        )
+        written = "\\t" if best == "\t" else best
+        hint = (
+            f'write `format: {{delimiter: "{written}"}}`, or leave `delimiter` out, and it is found'
+        )
+        raise unreadable(file, rows[0][0], message, hint)
+
+
+def _check_text_above(file: Path, broken: Sequence[BadRow], layout: Layout) -> None:
+    """Raise RecipeError where the line that names the columns is no text: the next one must not be taken for it."""
+    named = next((bad for bad in broken if bad.line > layout.skipped), None)
+    if named is not None:
+        fault = named.fault
+        raise unreadable(file, named.line, *fault, column=named.column)
 
 
 def detected_in(file: Path, form: Format, usual: str) -> dict[str, Any]:
@@ -233,6 +261,8 @@ def read_delimited(file: Path, form: Format, usual: str) -> Iterator[Row | BadRo
         for fields in reader:
             line, start = start, reader.line_num + 1
             texts.begin(start)
+            if form.header and header is None:
+                _check_text_above(file, broken, layout)
             yield from broken
             broken.clear()
             if not fields:

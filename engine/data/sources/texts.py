@@ -208,7 +208,8 @@ def _wide_lines(file: Path, name: str) -> Iterator[tuple[int, str]]:
                 yield number, line.removeprefix("\ufeff") if number == 1 else line
         except UnicodeError as error:
             message = f"this is not {name} after this line: {error}"
-            raise unreadable(file, max(number, 1), message, "write the file again") from None
+            hint = f"if `format` says {name}, the file has another encoding; else it is damaged here: write it again"
+            raise unreadable(file, max(number, 1), message, hint) from None
 
 
 def undecodable(line: int, raw: bytes, error: UnicodeDecodeError) -> BadRow:

@@ -11,7 +11,7 @@ import openpyxl
 import pytest
 
 from engine.data.reading import read_source
-from engine.data.records import Choice
+from engine.data.records import Choice, Record
 from engine.data.sources.origins import notes_of, resolve_path
 from engine.errors import RecipeError
 from engine.spec.recipe import Format
@@ -361,3 +361,36 @@ def test_a_setting_that_says_nothing_is_refused(
 def test_a_format_that_cannot_be_is_refused(form: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"quote|not an encoding|count from 1"):
         Format(**form)
+
+
+GERMAN = "Größe;Anliegen\n" + "".join(f"0,0{n};Frage\n" for n in range(9))
+
+
+@pytest.mark.parametrize(
+    ("form", "cause"),
+    [
+        ({"encoding": "utf-8"}, "this is not UTF-8"),
+        ({"encoding": "ascii", "delimiter": ";"}, "this is not ascii"),
+        ({"encoding": "utf-16"}, "this is not utf-16"),
+        ({"encoding": "cp1252", "delimiter": "|"}, "fields are separated by ';' here, not by '|'"),
+    ],
+)
+def test_a_wrong_format_is_told_alone_and_no_row_is_taken_for_the_names(
+    form: dict[str, str], cause: str, tmp_path: Path
+) -> None:
+    (tmp_path / "t.csv").write_bytes(GERMAN.encode("cp1252"))
+    origin = resolve_path("t.csv", tmp_path, form=Format.model_validate(form))
+    with pytest.raises(RecipeError) as refused:
+        read_source(origin, Choice(columns={"label": "upper(Anliegen)"}))
+    assert cause in refused.value.problems[0].message
+    assert len(refused.value.problems) == 1
+    assert "choose one of" not in str(refused.value)
+
+
+def test_a_title_that_is_no_text_is_no_header(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b"\xdcbersicht\na,b\n1,2\n")
+    form = Format.model_validate({"encoding": "utf-8", "header": 2})
+    rows = [
+        row for row in resolve_path("t.csv", tmp_path, form=form).rows() if isinstance(row, Record)
+    ]
+    assert [row.values for row in rows] == [{"a": "1", "b": "2"}]
