@@ -12,6 +12,8 @@ import openpyxl
 import pytest
 
 from engine.authoring.start import splitting
+from engine.cli.authoring.init_command import by_weight
+from engine.errors import Location, Problem
 from engine.registry import did_you_mean
 from engine.spec.loader import load
 from engine.spec.repository import project_file
@@ -339,3 +341,13 @@ def test_one_row_without_a_value_is_told_as_one(tmp_path: Path) -> None:
 
 def test_a_choice_that_is_there_twice_is_told_once() -> None:
     assert did_you_mean("x", ["Anliegen", "Anliegen"]) == "choose one of: Anliegen"
+
+
+def test_what_changes_the_recipe_is_noted_before_what_does_not() -> None:
+    codes = ["near-row", "repeated-row", "label-spelling", "near-row", "labels"]
+    notes = [
+        Problem(Location("a.csv", n), code, level="warning", code=code)
+        for n, code in enumerate(codes, 1)
+    ]
+    shown = [note.code for note in by_weight(notes)]
+    assert shown == ["label-spelling", "labels", "near-row", "repeated-row", "near-row"]

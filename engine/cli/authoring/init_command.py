@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from engine.authoring.start.beginning import Asked, begin
@@ -12,9 +12,11 @@ from engine.authoring.start.placing import command
 from engine.authoring.start.questions import Answers, GoBack, Question, checked
 from engine.cli.terminal.output import make_console, say
 from engine.cli.terminal.streams import echo
-from engine.errors import EngineError, Interrupted, Location
+from engine.errors import EngineError, Interrupted, Location, Problem
 
 _MOST_WARNINGS = 3
+_FIRST = ("label-spelling", "labels", "language")
+"""Codes of the warnings that change what a recipe should say; they are shown before others."""
 _BACK = ("<", "back")
 _NOTHING = "nothing was written"
 
@@ -34,7 +36,7 @@ def init_command(asked: Asked, *, takes_all: bool) -> None:
         begun = begin(asked, answers, echo)
     except KeyboardInterrupt:
         raise Interrupted(_NOTHING) from None
-    for problem in begun.warnings[:_MOST_WARNINGS]:
+    for problem in by_weight(begun.warnings)[:_MOST_WARNINGS]:
         echo(f"  note: {problem.message}")
     if len(begun.warnings) > _MOST_WARNINGS:
         more = len(begun.warnings) - _MOST_WARNINGS
@@ -46,6 +48,13 @@ def init_command(asked: Asked, *, takes_all: bool) -> None:
         _tell_outside(begun.given, recipe.absolute().parent)
     echo("Read the recipe, change what you know better, then:")
     echo(command("validate", recipe, begun.given))
+
+
+def by_weight(warnings: Iterable[Problem]) -> list[Problem]:
+    """Return warnings, those first that change what the recipe should say, else in their order."""
+    return sorted(
+        warnings, key=lambda one: _FIRST.index(one.code) if one.code in _FIRST else len(_FIRST)
+    )
 
 
 def _can_ask() -> bool:
