@@ -105,7 +105,9 @@ def find_recipe(name: str | Path) -> Path:
     is_name = not path.is_absolute() and not {"", ".", ".."} & set(path.parts or ("",))
     in_package = packaged(str(name), here) if is_name else None
     if (found := _at(path)) is not None:
-        refuse_data(found)
+        if found == path:
+            # What is found in a folder may be a link of another's, and is not looked into before it has passed.
+            refuse_data(found)
         return found
     if is_name:
         in_project = find_in_project(str(name), here)

@@ -158,7 +158,7 @@ def test_a_project_over_three_repositories_is_run_upgraded_compared_rolled_back_
     assert found["libraries"] == found["files"] == found["notes"] == []
     pending = {node["stage"]: node["because"] for node in found["pending"]}
     assert pending["diagnose"].startswith("categories: ")
-    assert pending["generate"] == "oversample: 1.5 -> 2.0"
+    assert pending["generate"] == "oversample: 1.5 -> 2"
     assert pending["judge"].startswith("input changed: ")
     assert "score" not in {node["stage"] for node in found["pending"] if "round-0" in node["node"]}
     commit(project, "second", "v2")
