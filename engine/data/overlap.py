@@ -108,4 +108,5 @@ def _near(grams: Mapping[int, set[int]], others: Iterable[str], n: int) -> dict[
             index[gram] = [number for number in index[gram] if number not in near]
             enough = (n for n in index[gram] if len(grams[n] & here) >= NEAR * len(grams[n]))
             near |= dict.fromkeys(enough, place)
-    return near
+    # By their places: in which order they were found depends on the hashes of their words.
+    return dict(sorted(near.items()))

@@ -147,3 +147,12 @@ def test_what_the_check_calls_the_same_stays_on_one_side_of_a_split(tmp_path: Pa
         "train": 45, "validation": 30, "test": 15,
     }  # fmt: skip
     assert not [problem for problem in found if problem.code in ("shared-row", "near-row")]
+
+
+def test_near_rows_come_by_their_places_whatever_hashes_their_words_have() -> None:
+    base = [f"the {n} clerk of the town hall asks for form {n} on paper twice" for n in range(9)]
+    rows = [f"{text} again" for text in reversed(base)]
+    near = shared_rows(rows, base, 3).near
+    assert near is not None
+    assert list(near) == sorted(near)
+    assert len(near) == len(rows)
