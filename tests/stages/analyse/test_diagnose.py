@@ -85,7 +85,7 @@ def test_the_teacher_sees_the_row_the_answer_and_the_right_answer_and_no_test_ro
         context.prompts, VALIDATION, (RUDE, LATE, "unreadable"), strict=True
     ):
         assert row.inputs["text"] in prompt
-        assert f"Right: {row.target}\nAnswered: {answer}" in prompt
+        assert f"Right: {row.target}. Answered: {answer}" in prompt
     assert not any(TEST[0].inputs["text"] in prompt for prompt in context.prompts)
 
 
