@@ -27,7 +27,7 @@ pytestmark = [
 ]
 KINDS = {
     "recipe": "recipe.yaml", "taxonomy": "taxonomies/*.yaml", "method": "methods/*.yaml",
-    "operator": "operator.yaml", "pack": "pack.yaml",
+    "operator": "operator.yaml", "pack": "pack.yaml", "project": "pada.yaml",
 }  # fmt: skip
 FILES = sorted(
     [
@@ -64,8 +64,6 @@ def opened(server: Server, name: str, text: str) -> tuple[str, list[str]]:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(OWN)))
 def test_nothing_is_wrong_in_what_comes_with_the_engine(server: Server, file: Path) -> None:
-    if file.name == "pada.yaml":
-        pytest.skip("project files have a schema of their own")
     assert server.complaints(file.as_uri(), file.read_text("utf-8")) == []
 
 

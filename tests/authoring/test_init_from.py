@@ -96,3 +96,24 @@ def test_a_path_out_of_a_package_is_not_followed(tmp_path: Path) -> None:
     done = init(tmp_path / "mine", "--from", "looks-pack/recipes/looks.yaml")
     assert "lies outside of what this recipe may read" in done.error
     assert done.new == []
+
+
+def test_a_copy_that_fails_in_its_middle_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package(tmp_path)
+    (tmp_path / "mine/looks").mkdir()
+    copied: list[object] = []
+
+    def full(source: Path, place: Path) -> None:
+        Path(place).write_text("half", "utf-8")
+        copied.append(place)
+        if len(copied) == 2:
+            raise OSError(28, "No space left on device", str(place))
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    done = init(tmp_path / "mine", "--from", "looks-pack/recipes/looks.yaml")
+    assert "No space left" in done.error
+    assert done.new == []
+    # The folder was the user's own.
+    assert list((tmp_path / "mine/looks").iterdir()) == []

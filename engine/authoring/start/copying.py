@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -73,7 +73,7 @@ def copy_recipe(named: str, folder: Path | None, name: str | None) -> Copied:
     copies = {target / place: file for place, file in files.items()}
     placing.refuse_existing({**written, **dict.fromkeys(copies, "")})
     with placing.made(target):
-        _copy(copies)
+        _copy(copies, target)
         try:
             placing.write_all(written)
         except BaseException:
@@ -122,23 +122,22 @@ def _outside(value: Any) -> Iterator[str]:
             yield from _outside(child)
 
 
-def _copy(copies: Mapping[Path, Path]) -> None:
-    done: dict[Path, Path] = {}
+def _copy(copies: Mapping[Path, Path], target: Path) -> None:
+    """Copy files to places where nothing is, all or none: where the disk is full, no half of one stays."""
+    begun: list[Path] = []
     try:
         for place, file in copies.items():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, place)
-            done[place] = file
+            begun.append(place)
+            with placing.writing(place.parent):
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, place)
     except BaseException:
-        for place in copies:
-            if place not in done:
-                break
-        _remove(done, Path())
+        _remove(begun, target)
         raise
 
 
-def _remove(copies: Mapping[Path, Path], target: Path) -> None:
-    """Remove copies, and the folders that have nothing but them."""
+def _remove(copies: Collection[Path], target: Path) -> None:
+    """Remove copies, and the folders below the target that have nothing but them."""
     for place in copies:
         place.unlink(missing_ok=True)
     for place in sorted({place.parent for place in copies}, key=lambda p: -len(p.parts)):

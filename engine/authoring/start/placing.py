@@ -138,7 +138,7 @@ def refuse_existing(files: Mapping[Path, str]) -> None:
 
 
 @contextmanager
-def _writing(folder: Path) -> Iterator[None]:
+def writing(folder: Path) -> Iterator[None]:
     """Have what the system refuses while files are written be said of the folder; a file that is there stays one."""
     try:
         yield
@@ -159,7 +159,7 @@ def made(folder: Path) -> Iterator[None]:
             f"{Location.at(folder).file} is a file, not a folder", "name a folder with --to"
         )
     try:
-        with _writing(folder):
+        with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
         yield
     except BaseException:
@@ -188,7 +188,7 @@ def staged(folder: Path, text: str) -> Iterator[Path]:
     """Yield a file with a text in a folder, under a name of its own, which is gone afterwards."""
     file = folder / f".{RECIPE.removesuffix('.yaml')}-{secrets.token_hex(8)}.yaml"
     try:
-        with _writing(folder):
+        with writing(folder):
             file.write_text(text, "utf-8")
         yield file
     finally:
@@ -202,7 +202,7 @@ def write_all(files: Mapping[Path, str]) -> None:
     try:
         for file, text in files.items():
             with staged(file.parent, text) as part:
-                with _writing(file.parent):
+                with writing(file.parent):
                     sync_all(part)
                     _put(part, file)
                 done.append(file)
