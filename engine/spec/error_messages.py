@@ -142,6 +142,12 @@ def _union(
                 _problem(detail, _path_in(data, detail)[0], document, model, prefix)
                 for detail in inner
             ]
+    below = [detail for detail in details if len(_path_in(data, detail)[0]) > len(base)]
+    if isinstance(value, (dict, list)) and below:
+        # It is what one branch takes; what stands in it is wrong.
+        return [
+            _problem(detail, _path_in(data, detail)[0], document, model, prefix) for detail in below
+        ]
     limits = [detail for detail in details if detail["type"] in _LIMITS]
     if limits and not isinstance(value, (dict, list)):
         # A value of the right type that is out of its range: the other branches say nothing about it.

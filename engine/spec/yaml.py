@@ -278,6 +278,9 @@ def _syntax(error: yaml.MarkedYAMLError, text: str, path: Path) -> Problem:
     if "${" in line:
         hint = "inside { } or [ ] a value with ${…} needs quotes"
         return Problem(where, "this is not valid YAML", hint, code="yaml")
+    if "but found '-'" in complaint and "mapping" in (error.context or ""):
+        message = "a list item (`- …`) stands in one block with keys (`key: …`)"
+        return Problem(where, message, "write the whole block in one of the two ways", code="yaml")
     outer = error.context_mark
     since = f" and what opens on line {outer.line + 1}" if outer else ""
     hint = f"check quotes, brackets and indentation here{since}"

@@ -123,14 +123,13 @@ def _place(uri: str, line: int, column: int) -> dict[str, Any]:
 @contextmanager
 def running(program: Path, schemas: Mapping[str, str]) -> Iterator[Server]:
     """Start a server, and end it behind the block."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [program, "--stdio"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield Server(process, schemas)
-    finally:
-        process.kill()
-        process.wait()
+    ) as process:
+        try:
+            yield Server(process, schemas)
+        finally:
+            process.kill()

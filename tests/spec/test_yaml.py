@@ -95,3 +95,12 @@ def test_broken_utf8_is_placed_by_line_and_character() -> None:
 
 def test_byte_order_mark_is_no_part_of_the_text() -> None:
     assert decode(b"\xef\xbb\xbfa: 1", FILE) == "a: 1"
+
+
+def test_items_and_keys_in_one_block_are_told_as_such() -> None:
+    with pytest.raises(RecipeError) as refused:
+        parse("labels:\n  a: the first\n  - b\n", Path("recipe.yaml"))
+    (problem,) = refused.value.problems
+    assert problem.where.line == 3
+    assert "stands in one block with keys" in problem.message
+    assert problem.hint
