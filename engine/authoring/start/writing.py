@@ -87,7 +87,7 @@ def _task(draft: Draft) -> Iterator[str]:
 def _labels(draft: Draft) -> Iterator[str]:
     task = draft.task
     if task.labels:
-        yield "  # The labels. To tell the teacher what one means, take out the dashes and write a sentence behind each,"
+        yield "  # The labels. To say what each means, take out the dashes and write a sentence behind it,"
         yield "  # such as   refund: The money is to be paid back."
         yield "  labels:"
         for label in task.labels:
