@@ -120,6 +120,11 @@ def test_the_report_names_each_recipe_that_a_change_touches(tmp_path: Path) -> N
     report = (root / "report.md").read_text("utf-8")
     assert "### `a bc/recipe.yaml`" in report
     assert "\n    </details> üplan\n" in report
+    # Another lock may change every recipe.
+    (root / "pada.lock").write_text("lock: 1\npackages: []\n", "utf-8")
+    commit(root)
+    subprocess.run(command, cwd=root, env=environment, check=True)
+    assert f"diff ./orders/recipe.yaml {base}.. --markdown" in asked.read_text("utf-8")
 
 
 def test_a_long_report_is_cut_between_two_characters(tmp_path: Path) -> None:

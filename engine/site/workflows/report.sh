@@ -3,7 +3,12 @@
 base=$(git merge-base "$BASE" HEAD)
 {
   echo "## Recipes"
-  git diff --name-only --diff-filter=AMR -z "$base" HEAD -- '*.yaml' '*.yml' |
+  # Another lock may change every recipe that rests on a package.
+  if git diff --quiet "$base" HEAD -- '*pada.lock'; then
+    git diff --name-only --diff-filter=AMR -z "$base" HEAD -- '*.yaml' '*.yml'
+  else
+    git ls-files -z -- '*.yaml' '*.yml'
+  fi |
     while IFS= read -r -d '' file; do
       grep -qE '^recipe:' "./$file" || continue
       printf '\n### `%s`\n\n' "$(printf '%s' "$file" | tr -d '`\n')"
