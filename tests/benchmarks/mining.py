@@ -9,11 +9,11 @@ Embedded models alone. Every arm is the recipe `quickstart`, or the given one, w
 on the original rows alone, with another training seed. The quickstart is asked the larger test set of
 `mining_test.jsonl`, written for it by somebody who saw neither the pool nor the data. All students, round 0's too,
 train for the same steps. `mined` chooses rows as the recipe does; `random` takes as many from the same pool by chance,
-with the same labels, from the same labeller, as many for each label. In brackets: 95 % interval of the paired difference
-over seeds and test rows (`engine.statistics.two_way_mean`). `--labels FILE`, the pool with its right labels, adds how
-many of the mined labels are right; nothing else sees them. Each seed has a state folder of its own in `--folder`, which
-its arms share: the same command goes on after a kill, and seeds may be run beside one another before one command prints
-them all.
+with the same labels, from the same labeller, as many for each label. In brackets: 95 % interval of the paired
+difference over seeds and test rows (`engine.statistics.two_way_mean`). `--labels FILE`, the pool with its right labels,
+adds how many of the mined labels are right; nothing else sees them. Each seed has a state folder of its own in
+`--folder`, which its arms share: the same command goes on after a kill, and seeds may be run beside one another before
+one command prints them all.
 """
 
 from __future__ import annotations
