@@ -16,6 +16,7 @@ from engine.studio.asked import Asked
 from engine.studio.settings import Settings
 from engine.studio.start import places
 from engine.studio.start.making import begun, created, dropped, looked, named, shown
+from engine.studio.start.prompts import prompt, stages
 from engine.studio.uploads import LARGEST
 
 
@@ -60,4 +61,6 @@ ROUTES = (
     Route("POST", "/new/create", created, writes=True),
     Route("POST", "/new/drop", dropped, writes=True),
     Route("POST", "/new/copy", copied, writes=True),
+    Route("GET", "/prompts", stages),
+    Route("GET", "/prompts/shown", prompt),
 )
