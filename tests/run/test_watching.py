@@ -115,7 +115,7 @@ def test_where_nothing_can_be_written_the_run_goes_on(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(live_file.os, "open", full)
+    monkeypatch.setattr(os, "open", full)
     with Watched(tmp_path / "other" / LIVE, "r0001", "tiny", Callback()).written() as watched:
         watched.say("one line")
 
@@ -220,7 +220,8 @@ def test_one_that_hears_no_ctrl_c_is_ended_as_a_process_manager_does(tmp_path: P
 def test_a_process_that_has_ended_does_not_live() -> None:
     with sleeper() as other:
         process = Process.of(other.pid, (), "")
-        assert process.lives
+        before = process.lives
+        assert before
         other.kill()
         while process.lives:
             time.sleep(0.01)
