@@ -48,6 +48,7 @@ from engine.run.expected import Expected, expect
 from engine.run.origins import Origins
 from engine.run.progress import Callback, Event, Logged, Reporter
 from engine.run.repeated import Repeated
+from engine.run.watching import watching
 from engine.slicing import LEVEL, MIN_SIZE, Search, search
 from engine.slicing.log import Drift, drift, log_rows
 from engine.slicing.validation import ValidationRows, validation_rows
@@ -433,15 +434,14 @@ class Project:
         store = Store.open(self.state, notice=watcher.say)
         with private(), store.lock_run():
             repeated = self.repeated
-            kept = repeated.kept if repeated else None
-            recorded = repeated.recorded if repeated else None
+            kept, recorded = (repeated.kept, repeated.recorded) if repeated else (None, None)
             run = begin(self.loaded, plan, resources, store, self.limit, watcher, kept)
             recipe = self.loaded.recipe
             origins = Origins(store, run, recipe.name, recipe.version)
-            with limited(self.loaded):
+            with limited(self.loaded), watching(self.state, run, recipe.name, watcher) as watched:
                 # Replies that cost nothing now are not held against what the recipe allows.
                 budget = Budget() if recorded else recipe.budget
-                return execute(plan, resources, budget, store, run, watcher, origins, recorded)
+                return execute(plan, resources, budget, store, run, watched, origins, recorded)
 
     def small(self, rows: int, steps: int, state: Path) -> Project:
         """Return the project of a preview in a state folder of its own: few rows and steps, one round, one seed."""

@@ -11,6 +11,7 @@ from engine.studio.explore.queries import catalogue, export, questions, run_quer
 from engine.studio.explore.row import call, row
 from engine.studio.explore.runs import about, generation, overview, runs, spend
 from engine.studio.explore.tables import facets, failures, generated
+from engine.studio.running.routes import ROUTES as RUNNING
 from engine.studio.start.routes import ROUTES as START
 
 EXPLORE = (
@@ -35,4 +36,4 @@ EXPLORE = (
     Route("POST", "/sql/export", export),
 )
 
-ROUTES = (*EXPLORE, *AUTHOR, *START)
+ROUTES = (*EXPLORE, *AUTHOR, *START, *RUNNING)
