@@ -165,11 +165,19 @@ def preview(
     steps: Annotated[
         int, typer.Option(min=1, max=LARGEST, help="Optimizer steps of each fine-tune.")
     ] = 4,
+    keep: Annotated[
+        Path | None,
+        typer.Option(
+            "--keep",
+            metavar="FOLDER",
+            help="Leave its state folder there, for `pada sql --state FOLDER` and the studio.",
+        ),
+    ] = None,
 ) -> None:
     """Run a few rows through the real pipeline in a temporary store, and show the result."""
     from engine.cli.running import preview_recipe
 
-    preview_recipe(recipe, var or [], rows, steps, settings or [])
+    preview_recipe(recipe, var or [], rows, steps, settings or [], keep)
 
 
 @app.command()

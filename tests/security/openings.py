@@ -150,6 +150,7 @@ OPENINGS = {
     "store/spool.py::read_lines": STATE,
     "studio/assets.py::assets": OWN,
     "studio/explore/queries.py::_questions": OWN,
+    "studio/start/preview.py::_about": STATE,
     "studio/start/rooms.py::_same": "a file of the project that a page named: studio.start.places held it inside",
     "studio/start/routes.py::_of": OWN,
     "studio/uploads.py::received": STATE,

@@ -16,6 +16,7 @@ from engine.studio.asked import Asked
 from engine.studio.settings import Settings
 from engine.studio.start import places
 from engine.studio.start.making import begun, created, dropped, looked, named, shown
+from engine.studio.start.preview import begin, end, one_call, planned, result, seen
 from engine.studio.start.prompts import prompt, stages
 from engine.studio.uploads import LARGEST
 
@@ -61,6 +62,12 @@ ROUTES = (
     Route("POST", "/new/create", created, writes=True),
     Route("POST", "/new/drop", dropped, writes=True),
     Route("POST", "/new/copy", copied, writes=True),
+    Route("GET", "/preview", seen),
+    Route("GET", "/preview/plan", planned),
+    Route("POST", "/preview/start", begin, writes=True),
+    Route("POST", "/preview/stop", end, writes=True),
+    Route("GET", "/preview/result", result),
+    Route("GET", "/preview/calls/{call}", one_call),
     Route("GET", "/prompts", stages),
     Route("GET", "/prompts/shown", prompt),
 )
