@@ -95,12 +95,12 @@ def validate_tree(
     told = {
         (problem.where, problem.level, problem.message): problem
         for file, problems in zip(order, found, strict=True)
-        for problem in _of_its_own(file, problems, is_extended=file.path in bases)
+        for problem in of_its_own(file, problems, is_extended=file.path in bases)
     }
     return Validation(files, [told[key] for key in sorted(told)])
 
 
-def _of_its_own(
+def of_its_own(
     file: TreeFile, problems: Sequence[Problem], *, is_extended: bool
 ) -> Sequence[Problem]:
     """Return the problems of a file without what a recipe leaves to those that extend it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -19,6 +19,13 @@ SHORT = 280
 """Characters of a text in a table; the row's own page has it whole."""
 
 
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """A text that a page edits or sends back: it goes there as it is, not as reports show it."""
+
+    text: str
+
+
 def encoded(value: Any) -> bytes:
     """Return a value as JSON: dataclasses as objects, times in UTC, numbers that JSON lacks as null or as texts.
 
@@ -31,6 +38,9 @@ def plain(value: Any) -> Any:
     """Return a value made of what JSON knows."""
     if value is None or isinstance(value, bool | float):
         return value
+    if isinstance(value, Exact):
+        # Half of a pair of surrogates is no character, and JSON in UTF-8 cannot hold it.
+        return value.text.encode("utf-8", "replace").decode("utf-8")
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, int):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.studio.application import Route
+from engine.studio.author.routes import ROUTES as AUTHOR
 from engine.studio.explore.confusion import confusion
 from engine.studio.explore.flips import side_by_side
 from engine.studio.explore.patterns import cards, dots, pattern
@@ -10,8 +11,10 @@ from engine.studio.explore.queries import catalogue, export, questions, run_quer
 from engine.studio.explore.row import call, row
 from engine.studio.explore.runs import about, generation, overview, runs, spend
 from engine.studio.explore.tables import facets, failures, generated
+from engine.studio.running.routes import ROUTES as RUNNING
+from engine.studio.start.routes import ROUTES as START
 
-ROUTES = (
+EXPLORE = (
     Route("GET", "/about", about),
     Route("GET", "/runs", runs),
     Route("GET", "/runs/{run}", overview),
@@ -32,3 +35,5 @@ ROUTES = (
     Route("POST", "/sql", run_query),
     Route("POST", "/sql/export", export),
 )
+
+ROUTES = (*EXPLORE, *AUTHOR, *START, *RUNNING)

@@ -1,0 +1,90 @@
+"""The list of recipes: what each is for, its last run, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.errors import EngineError, RecipeError
+from engine.gate.roots import real
+from engine.report.runs import RunLine, list_runs
+from engine.site.tree import extended, read_tree
+from engine.site.validation import of_its_own
+from engine.spec.loader import load
+from engine.spec.yaml import decode, parse, read_bytes
+from engine.store import FILE, Stop
+from engine.studio.asked import Asked
+from engine.studio.recipes import recipe_file
+from engine.studio.settings import Settings
+
+
+def recipes(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
+    """Return the recipes of the project by path: what each says of itself, and its last run."""
+    tree = read_tree(settings.folder)
+    last = _last_runs(settings.state)
+    found = [
+        _line(settings, file.path.relative_to(tree.root).as_posix(), last)
+        for file in tree.files
+        if file.kind == "recipe" and real(file.path).is_relative_to(tree.root)
+    ]
+    return {"recipes": found}
+
+
+def faults(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
+    """Return the first error of each recipe that has any: what `pada validate` says without looking at rows or models.
+
+    Asked apart from the list, because each recipe is read with all that it extends.
+    """
+    tree = read_tree(settings.folder)
+    bases = extended(tree)
+    told: dict[str, Any] = {}
+    for file in tree.files:
+        if file.kind != "recipe" or not real(file.path).is_relative_to(tree.root):
+            continue
+        if stop.asked:
+            break
+        try:
+            load(file.path)
+        except RecipeError as error:
+            wrong = [
+                one
+                for one in of_its_own(file, error.problems, is_extended=file.path in bases)
+                if one.level == "error"
+            ]
+            if wrong:
+                told[file.path.relative_to(tree.root).as_posix()] = {
+                    "problem": wrong[0],
+                    "count": len(wrong),
+                }
+    return {"faults": told}
+
+
+def _line(settings: Settings, name: str, last: Mapping[str, RunLine]) -> dict[str, Any]:
+    said: Mapping[str, Any] = {}
+    try:
+        file = recipe_file(settings, name)
+        said = parse(decode(read_bytes(file), file), file).data
+    except (EngineError, OSError):
+        # What is wrong with it is told by `faults`.
+        said = {}
+    task = said.get("task")
+    title = _text(said.get("name"))
+    return {
+        "file": name,
+        "name": title,
+        "description": _text(said.get("description")),
+        "kind": _text(task.get("kind")) if isinstance(task, Mapping) else "",
+        "extends": _text(said.get("extends")),
+        "last": last.get(title),
+    }
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _last_runs(state: Path) -> dict[str, RunLine]:
+    """Return the last run of each recipe, by the recipe's name; none where there is no store."""
+    found = list_runs(state) if (state / FILE).exists() else []
+    return {run.recipe: run for run in found}
