@@ -145,7 +145,7 @@ OPENINGS = {
     "store/spool.py::read_lines": STATE,
     "studio/assets.py::assets": OWN,
     "studio/explore/queries.py::_questions": OWN,
-    "studio/author/copying.py::copy": "inside the project, links resolved (studio.recipes.recipe_file); or the engine's own",
+    "studio/author/copying.py::copy": "inside the project, links resolved: studio.recipes.recipe_file; or OWN",
     "studio/author/copying.py::shipped_recipes": OWN,
     "studio/author/listing.py::_line": "inside the project, links resolved: studio.recipes.recipe_file",
     "studio/author/texts.py::_raw": "inside the project, links resolved: studio.recipes.recipe_file",

@@ -37,6 +37,8 @@ class Shown:
     """Keys and numbers; null where it is about no key of this file."""
     is_here: bool
     """Whether it stands in the file that is edited."""
+    is_unreadable: bool
+    """Whether the text cannot be read because of it."""
     fix: Mapping[str, Any] | None
     """What mends it with one click, in words and as a change of the text."""
 
@@ -104,6 +106,7 @@ def _shown(
             each.end,
             Verbatim(None if each.path is None else list(each.path)),
             each.problem.where.file == here,
+            document is None,
             None if document is None else _fix(each.problem, each.path, text, file, document),
         )
         for each in placed(problems, text, here, document)
