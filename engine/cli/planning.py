@@ -17,7 +17,7 @@ from engine.plan.flow import flows, host_of, key_of, measured_use, timed, uses_o
 from engine.plan.graph import UNFETCHED
 from engine.plan.packs import WRITERS, choose, judged_by_teacher, softened
 from engine.project import Planned, Project
-from engine.report.formatting import between
+from engine.report.expectation import expected_lines
 from engine.rows import SPLITS
 from engine.run.expected import Expected
 from engine.spec.recipe import Recipe
@@ -66,33 +66,8 @@ def _weights(states: list[NodeState]) -> list[str]:
 
 def print_expected(console: Console, expected: Expected) -> None:
     """Print what is still to be asked and trained, and how long that takes."""
-    calls, tokens, money, unpriced, steps = expected.estimate
-    if not calls.high and not steps:
-        console.print("nothing left to ask or to train")
-        return
-    basis = ""
-    if calls.high:
-        basis = (
-            " (from the failures found so far)"
-            if expected.evaluated
-            else " (failures are not known before evaluation, so the range is wide)"
-        )
-    cost = between(money, 2) if money else ""
-    if unpriced:
-        cost += f"{' and ' if cost else ''}unknown for the {' and the '.join(unpriced)} (no price)"
-    parts = [
-        f"{between(calls)} LLM calls",
-        f"{between(tokens)} tokens",
-        *([f"money {cost}"] if cost else []),
-        f"{steps:,} optimizer steps",
-    ]
-    say(console, f"estimate: {', '.join(parts)}{basis}")
-    known = (
-        f"about {between(expected.minutes)} at the speed of earlier runs here, evaluation not counted"
-        if expected.minutes
-        else "not known before this store has seen a run of training and LLM calls"
-    )
-    say(console, f"minutes: {known}")
+    for line in expected_lines(expected.estimate, expected.minutes, evaluated=expected.evaluated):
+        say(console, line)
 
 
 def _print_student(console: Console, project: Project, planned: Planned) -> None:

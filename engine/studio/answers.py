@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -19,10 +20,18 @@ SHORT = 280
 """Characters of a text in a table; the row's own page has it whole."""
 
 
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """A text that a page edits or sends back: it goes there as it is, not as reports show it."""
+
+    text: str
+
+
 def encoded(value: Any) -> bytes:
     """Return a value as JSON: dataclasses as objects, times in UTC, numbers that JSON lacks as null or as texts.
 
-    Texts are clean (`plain_text.clean`): what sets words in another order or cannot be seen stands as its code.
+    Texts are clean (`plain_text.clean`): what sets words in another order or cannot be seen stands as its code. What
+    is to be edited is `Exact`.
     """
     return orjson.dumps(plain(value))
 
@@ -33,6 +42,9 @@ def plain(value: Any) -> Any:
         return value
     if isinstance(value, str):
         return clean(value)
+    if isinstance(value, Exact):
+        # As escapes: also halves of surrogate pairs, which are no UTF-8.
+        return orjson.Fragment(json.dumps(value.text).encode())
     if isinstance(value, int):
         return value if abs(value) < EXACT else str(value)
     if isinstance(value, Mapping):
