@@ -11,6 +11,7 @@ from engine.studio.explore.queries import catalogue, export, questions, run_quer
 from engine.studio.explore.row import call, row
 from engine.studio.explore.runs import about, generation, overview, runs, spend
 from engine.studio.explore.tables import facets, failures, generated
+from engine.studio.reviewing.routes import ROUTES as REVIEWING
 
 EXPLORE = (
     Route("GET", "/about", about),
@@ -34,4 +35,4 @@ EXPLORE = (
     Route("POST", "/sql/export", export),
 )
 
-ROUTES = (*EXPLORE, *AUTHOR)
+ROUTES = (*EXPLORE, *AUTHOR, *REVIEWING)
