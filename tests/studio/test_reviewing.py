@@ -59,6 +59,7 @@ def said(studio: Studio, item: dict[str, Any], verdict: str, **more: Any) -> dic
     """Return what a verdict came to; fails where it is refused."""
     answer = say(studio, item, verdict, **more)
     assert answer.status_code == 200, (answer.text, studio.bugs)
+    assert answer.json()["kept"] is True, answer.text
     return dict(answer.json())
 
 
@@ -265,8 +266,8 @@ def test_a_verdict_is_kept_beside_a_run(folder: Path, monkeypatch: pytest.Monkey
         monkeypatch.setattr(desks, "add_reviews", partial(add_reviews, wait=0.1))
         with held_open(folder / ".pada" / "store.duckdb", write=False, wait=1):
             answer = say(studio, two, "accept")
-        assert answer.status_code == 400
-        assert "store.duckdb" in answer.json()["error"]
+        assert answer.json()["kept"] is False
+        assert "store.duckdb" in answer.json()["why"]["message"]
         assert len(rows(folder / ".pada", SAID)) == 1
         said(studio, two, "accept", id=json.loads(answer.request.content)["id"])
     assert len(rows(folder / ".pada", SAID)) == 2

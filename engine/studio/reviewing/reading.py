@@ -31,26 +31,28 @@ HANDED = 2_000
 """Rows at most that another page hands over."""
 PAGE = 50
 LARGEST_PAGE = 200
+_OF_RUN = "SELECT c.name FROM run u JOIN recipe c ON c.id = u.recipe WHERE u.id = ?"
 VERDICTS = ("", WAITS, "accept", "reject", "edit", "relabel")
 
 
 def overview(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
-    """Return the recipes whose rows can be reviewed, who has reviewed them, and who seems to sit here."""
+    """Return the recipes whose rows can be reviewed, which of them a run was of, and who seems to sit here."""
+    empty = {"recipes": [], "of_run": "", "reviewer": _suggested(), "reasons": REASONS}
     if not (settings.state / FILE).exists():
-        return {"recipes": [], "reviewer": _suggested(), "reasons": REASONS}
+        return empty
     with reader(settings.state, stop=stop) as query:
         recipes = ran(query)
+        named = query(_OF_RUN, [asked.text("run")])
         people = query("SELECT DISTINCT recipe, reviewer FROM review ORDER BY ALL", [])
     by_recipe: dict[str, list[str]] = {}
     for row in people:
         by_recipe.setdefault(row["recipe"], []).append(row["reviewer"])
-    return {
+    return empty | {
         "recipes": [
             {"name": one.name, "run": one.run, "reviewers": by_recipe.get(one.name, [])}
             for one in recipes
         ],
-        "reviewer": _suggested(),
-        "reasons": REASONS,
+        "of_run": named[0]["name"] if named else "",
     }
 
 

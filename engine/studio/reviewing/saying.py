@@ -5,9 +5,10 @@ A page that heard no answer sends the same verdict again, under the same id: it 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, get_args
 
-from engine.errors import EngineError
+from engine.errors import EngineError, StoreError
 from engine.review import Item, Queue, Reason, RefusedError, parse_queue
 from engine.store import Stop
 from engine.studio.asked import Asked
@@ -20,7 +21,28 @@ LONGEST_NOTE = 10_000
 
 
 def verdict(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
-    """Write a verdict; return what it came to: accept, reject, edit or relabel."""
+    """Write a verdict; return what it came to: accept, reject, edit or relabel. See `_kept`."""
+    return _kept(lambda: _verdict(settings, asked))
+
+
+def undo(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
+    """Take back a verdict of the reviewer, the last one where the page names none; return it with its row."""
+    return _kept(lambda: _undone(settings, asked))
+
+
+def _kept(write: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return what was written, or why it is not in the store yet: the page then keeps it, and sends it again.
+
+    A run that writes, a program that has the file open, a full disk: that passes. What is wrong with a verdict does not,
+    and is raised.
+    """
+    try:
+        return {"kept": True, **write()}
+    except StoreError as error:
+        return {"kept": False, "why": {"message": error.message, "hint": error.hint}}
+
+
+def _verdict(settings: Settings, asked: Asked) -> dict[str, Any]:
     kind = asked.one_of("verdict", VERDICTS, "")
     name, note = asked.text("id"), asked.text("note")
     if not name:
@@ -44,8 +66,7 @@ def verdict(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
     return {"id": name, "again": False, "verdict": review.verdict}
 
 
-def undo(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
-    """Take back a verdict of the reviewer, the last one where the page names none; return it with its row."""
+def _undone(settings: Settings, asked: Asked) -> dict[str, Any]:
     name, of = asked.text("id"), asked.text("of") or None
     if not name:
         raise RefusedError("an undo needs an id")
