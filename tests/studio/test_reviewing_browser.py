@@ -63,8 +63,41 @@ def test_rows_are_reviewed_by_keyboard_alone(
 
 def test_every_page_of_review_at_both_widths_and_themes(made: Path) -> None:
     pages = [
-        {"name": "review-list", "path": "review?view=list", "full": True},
-        {"name": "review-conflicts", "path": "review?queue=conflicts"},
+        {
+            "name": "review-list",
+            "path": "review?view=list",
+            "click": ["form .button.main"],
+            "wait": "tbody td",
+            "full": True,
+        },
+        {"name": "review", "path": "review", "wait": ".says", "full": True},
+        {
+            "name": "review-reject",
+            "path": "review",
+            "click": [".says [aria-keyshortcuts=r]"],
+            "wait": ".why",
+        },
+        {
+            "name": "review-edit",
+            "path": "review?view=list&search=lairt",
+            "click": ["tbody a", ".says [aria-keyshortcuts=e]"],
+            "wait": ".edit .editor",
+        },
+        {
+            "name": "review-labels",
+            "path": "review",
+            "click": [".says [aria-keyshortcuts=l]"],
+            "wait": "#label-list",
+        },
+        {
+            "name": "review-done",
+            "path": "review",
+            "click": [".says [aria-keyshortcuts=q]"],
+            "wait": ".desk h3",
+            "full": True,
+        },
+        {"name": "review-conflicts", "path": "review?queue=conflicts&resolve=yes"},
+        {"name": "review-none", "path": "review?queue=suspect", "wait": ".empty"},
     ]
     with served(made / ".pada") as url:
         assert looked_at(url, pages) == []
