@@ -7,6 +7,7 @@ followed is refused with its reason, and nothing is stored.
 from __future__ import annotations
 
 import getpass
+import re
 import shutil
 import subprocess
 import unicodedata
@@ -21,8 +22,9 @@ from engine.errors import EngineError
 from engine.plan.tasks import task_view
 from engine.registry import did_you_mean
 from engine.report.facts.json_columns import text_values
-from engine.review.items import Item, Judging, Reviewable, judging, reviewable
-from engine.review.queues import Queue, changes, found, sample, settles, waiting
+from engine.review.items import Item, Judging, Reviewable, judging, of_run, reviewable
+from engine.review.listing import Entry, listed
+from engine.review.queues import QUEUES, Queue, changes, found, sample, settles, waiting
 from engine.rows import Example, Review, Said
 from engine.spec.recipe import Recipe
 from engine.stages.load import example_id
@@ -44,10 +46,11 @@ REASONS: Mapping[Reason, str] = {
 """Why a row is rejected. Only `wrong` says that its answer is wrong."""
 LONGEST_NAME = 64
 """Characters of a reviewer's name."""
+_NAME = re.compile("[0-9a-f]{24}")
 _REVIEWERS = "SELECT DISTINCT reviewer FROM review WHERE recipe = ? ORDER BY reviewer"
 _LAST = (
     "SELECT id, queue, subject, example, candidate, verdict, inputs, target, run FROM all_reviews"
-    " WHERE recipe = ? AND reviewer = ? AND verdict <> 'undo'"
+    " WHERE recipe = ? AND reviewer = ? AND verdict <> 'undo' AND id = coalesce(?, id)"
     " AND id NOT IN (SELECT undoes FROM review WHERE undoes IS NOT NULL) ORDER BY made DESC, id DESC LIMIT 1"
 )
 _SAID = (
@@ -59,6 +62,7 @@ _MINE = (
     " WHERE recipe = ? AND reviewer = ? AND stands"
 )
 _LATEST = "SELECT max(made) AS made FROM review WHERE recipe = ?"
+_KNOWN = "SELECT id FROM review WHERE id = ?"
 
 
 class RefusedError(EngineError):
@@ -95,6 +99,15 @@ def _own_name() -> str:
         return ""
 
 
+def _name(given: str | None) -> str:
+    """Return a verdict's id: the given one, or a new one; raises RefusedError where it has another form."""
+    if given is None:
+        return uuid.uuid4().hex[:24]
+    if not _NAME.fullmatch(given):
+        raise RefusedError("a verdict's id is 24 digits of base 16")
+    return given
+
+
 def _told(row: Mapping[str, Any]) -> str:
     parts = [f"{row['reviewer']}: {row['verdict']}"]
     if row["reason"]:
@@ -111,24 +124,36 @@ class Desk:
     """One reviewer's work on the rows of one recipe."""
 
     def __init__(
-        self, state: Path, recipe: Recipe, reviewer: str, *, resolves: bool = False
+        self,
+        state: Path,
+        recipe: Recipe,
+        reviewer: str,
+        *,
+        resolves: bool = False,
+        run: str | None = None,
+        looks: bool = False,
     ) -> None:
-        """Take the rows of the recipe's latest run.
+        """Take the rows of the recipe's latest run, or of the one that a sitting began with.
 
         Args:
             state: Folder of the store.
             recipe: The recipe.
             reviewer: Who reviews; see `reviewer_name`.
             resolves: Whether what is said ends disagreements.
+            run: The run whose rows were shown; the latest when left out.
+            looks: Only look: nothing is written, not even what a killed run left.
 
         Raises:
             EngineError: there is no run of the recipe.
         """
         self.state, self.reviewer, self._recipe, self._resolves = state, reviewer, recipe, resolves
         # A store of an earlier engine is brought up to date; what a killed run left is taken in.
-        Store.open(state, create_missing=False)
+        if not looks:
+            Store.open(state, create_missing=False)
         with reader(state) as query:
-            self.place: Reviewable = reviewable(query, recipe.name)
+            self.place: Reviewable = (
+                reviewable(query, recipe.name) if run is None else of_run(query, recipe.name, run)
+            )
             self.reviewers = [row["reviewer"] for row in query(_REVIEWERS, [recipe.name])]
             ((last,),) = [list(row.values()) for row in query(_LATEST, [recipe.name])]
         self._last = last
@@ -147,6 +172,18 @@ class Desk:
             who = "" if self._resolves else self.reviewer
             every = waiting(query, self.place, queue, who, pattern)
             return sample(query, self.place, every, n), len(every)
+
+    def listed(self, queue: Queue) -> list[Entry]:
+        """Return all rows of a queue, with what was said of them as far as this reviewer may know it."""
+        with reader(self.state) as query:
+            return listed(query, self.place, queue, self.reviewer, tells=self._resolves)
+
+    def waiting(self) -> dict[Queue, int]:
+        """Return how many rows of each queue wait for this reviewer."""
+        with reader(self.state) as query:
+            return {
+                queue: len(waiting(query, self.place, queue, self.reviewer)) for queue in QUEUES
+            }
 
     def others(self, item: Item) -> list[str]:
         """Return what the reviewers said who differ on a row, in words; only whoever ends that is told."""
@@ -182,21 +219,32 @@ class Desk:
 
     # What can be said.
 
-    def accept(self, item: Item, queue: Queue, note: str = "") -> Review:
+    # `name` is the verdict's id where whoever sends it says one: sent again, it is the same verdict.
+
+    def accept(self, item: Item, queue: Queue, note: str = "", name: str | None = None) -> Review:
         """Say that a row is right as it is; raises RefusedError where it may not be trained on."""
         self.checked_as_it_is(item)
-        return self._record(self.review(item, queue, "accept", note=note))
+        return self._record(self.review(item, queue, "accept", note=note, name=name))
 
-    def reject(self, item: Item, queue: Queue, reason: Reason, note: str = "") -> Review:
+    def reject(
+        self, item: Item, queue: Queue, reason: Reason, note: str = "", name: str | None = None
+    ) -> Review:
         """Say that a row is not to be trained on; raises RefusedError for an unknown reason."""
         if reason not in REASONS:
             raise RefusedError(
                 f"'{reason}' is no reason", did_you_mean(reason, REASONS) or ", ".join(REASONS)
             )
-        return self._record(self.review(item, queue, "reject", reason=reason, note=note))
+        review = self.review(item, queue, "reject", reason=reason, note=note, name=name)
+        return self._record(review)
 
     def change(
-        self, item: Item, queue: Queue, inputs: Mapping[str, str], target: str, note: str = ""
+        self,
+        item: Item,
+        queue: Queue,
+        inputs: Mapping[str, str],
+        target: str,
+        note: str = "",
+        name: str | None = None,
     ) -> Review:
         """Say what a row should be: another target (`relabel`), or other texts (`edit`).
 
@@ -204,7 +252,8 @@ class Desk:
             RefusedError: nothing is changed, it is no row of the task, or it gives away an evaluation row.
         """
         inputs, target = self.checked(item, inputs, target)
-        return self._record(self.review(item, queue, inputs=inputs, target=target, note=note))
+        review = self.review(item, queue, inputs=inputs, target=target, note=note, name=name)
+        return self._record(review)
 
     def checked_as_it_is(self, item: Item) -> None:
         """Check a row that is to be accepted, where nobody let it pass yet; raises RefusedError."""
@@ -223,16 +272,21 @@ class Desk:
             raise RefusedError("nothing is changed", "accept the row if it is right as it is")
         return whole, target
 
-    def undo(self) -> Review | None:
-        """Take back this reviewer's last verdict, which stays in the store; return it, None where there is none."""
+    def undo(self, of: str | None = None, name: str | None = None) -> Review | None:
+        """Take back a verdict of this reviewer, which stays in the store; return that, None where there is none.
+
+        Args:
+            of: The verdict's id; the last one when left out.
+            name: As in `accept`.
+        """
         with reader(self.state) as query:
-            rows = query(_LAST, [self.place.recipe, self.reviewer])
+            rows = query(_LAST, [self.place.recipe, self.reviewer, of])
         if not rows:
             return None
         row = rows[0]
         return self._record(
             Review(
-                id=uuid.uuid4().hex[:24], recipe=self.place.recipe, run=row["run"], made=self._time(),
+                id=_name(name), recipe=self.place.recipe, run=row["run"], made=self._time(),
                 reviewer=self.reviewer, queue=row["queue"], subject=row["subject"], example=row["example"],
                 candidate=row["candidate"], verdict="undo", reason="", note=row["verdict"],
                 inputs=text_values(row["inputs"]), target=row["target"], new_example=None, new_inputs=None,
@@ -250,13 +304,14 @@ class Desk:
         note: str = "",
         inputs: Mapping[str, str] | None = None,
         target: str | None = None,
+        name: str | None = None,
     ) -> Review:
         """Return a verdict as it is stored; of a change, `checked` says what inputs and target are."""
         changed = inputs is not None and target is not None
         if verdict is None:
             verdict = "relabel" if inputs == item.inputs else "edit"
         return Review(
-            id=uuid.uuid4().hex[:24],
+            id=_name(name),
             recipe=self.place.recipe,
             run=self.place.run,
             made=self._time(),
@@ -363,6 +418,11 @@ class Desk:
             made = self._last + timedelta(microseconds=1)
         self._last = made
         return made
+
+    def knows(self, name: str) -> bool:
+        """Return whether the store has a verdict of this id already: it was sent twice."""
+        with reader(self.state) as query:
+            return bool(query(_KNOWN, [name]))
 
     def _record(self, review: Review) -> Review:
         add_reviews(self.state, [review])

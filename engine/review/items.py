@@ -22,6 +22,13 @@ SELECT u.id, u.status, EXISTS (FROM all_run_rows r WHERE r.run = u.id AND r.stag
 FROM run u JOIN recipe c ON c.id = u.recipe WHERE c.name = ?
 ORDER BY judged DESC, coalesce(u.resumed, u.started) DESC, u.id DESC LIMIT 1
 """
+_ONE_RUN = "SELECT u.id FROM run u JOIN recipe c ON c.id = u.recipe WHERE c.name = ? AND u.id = ?"
+_RAN = """
+SELECT c.name, c.path, u.id AS run, u.row_limit, p.project, p.file, p.vars, p.settings
+FROM run u JOIN recipe c ON c.id = u.recipe LEFT JOIN provenance p ON p.run = u.id
+QUALIFY row_number() OVER (PARTITION BY c.name ORDER BY coalesce(u.resumed, u.started) DESC, u.id DESC) = 1
+ORDER BY coalesce(u.resumed, u.started) DESC, u.id DESC
+"""
 _CANDIDATES = f"""
 WITH v AS (
   SELECT t.candidate, o.seed, o.round, o.attempt, t.advice, t.agreement, t.label_correct, t.naturalness,
@@ -168,6 +175,50 @@ def reviewable(query: Query, recipe: str) -> Reviewable:
             "run it first: `pada run RECIPE`; `pada runs` lists what is there",
         )
     return Reviewable(found[0]["id"], recipe)
+
+
+def of_run(query: Query, recipe: str, run: str) -> Reviewable:
+    """Return one run of a recipe, for who began to look at its rows; raises EngineError where there is none such."""
+    if query(_ONE_RUN, [recipe, run]):
+        return Reviewable(run, recipe)
+    raise EngineError(
+        f"run {run} of the recipe '{recipe}' is not in this store any more",
+        "look at the rows of its latest run",
+    )
+
+
+class Ran(NamedTuple):
+    """A recipe that was run, and where its file was."""
+
+    name: str
+    path: str
+    """As it was said."""
+    folder: str
+    """Its project's; empty where that was not kept."""
+    file: str
+    """From that folder."""
+    run: str
+    """Its last run."""
+    limit: int | None
+    vars: Mapping[str, Any]
+    settings: Mapping[str, Any]
+
+
+def ran(query: Query) -> list[Ran]:
+    """Return the recipes that were run, that of the last run first."""
+    return [
+        Ran(
+            name=row["name"],
+            path=row["path"],
+            folder=row["project"] or "",
+            file=row["file"] or "",
+            run=row["run"],
+            limit=row["row_limit"],
+            vars=json_object(row["vars"]),
+            settings=json_object(row["settings"]),
+        )
+        for row in query(_RAN, [])
+    ]
 
 
 def candidates(query: Query, run: str) -> list[Item]:

@@ -61,17 +61,27 @@ def waiting(
     Raises:
         EngineError: there is no such pattern among the queue's rows.
     """
+    items = queue_items(query, place, queue, pattern)
+    known = {
+        (row["subject"], row["example"]): row for row in query(_STANDING, [place.recipe, reviewer])
+    }
+    return [item for item in items if item.key not in known or not settles(known[item.key], item)]
+
+
+def queue_items(
+    query: Query, place: Reviewable, queue: Queue, pattern: str | None = None
+) -> list[Item]:
+    """Return all rows of a queue in order, whoever said something of them.
+
+    Raises:
+        EngineError: there is no such pattern among them.
+    """
     items = (
         conflicts(query, place)
         if queue == "conflicts"
         else _ordered(_WHICH[queue](query, place.run))
     )
-    if pattern is not None:
-        items = _against(items, pattern)
-    known = {
-        (row["subject"], row["example"]): row for row in query(_STANDING, [place.recipe, reviewer])
-    }
-    return [item for item in items if item.key not in known or not settles(known[item.key], item)]
+    return items if pattern is None else _against(items, pattern)
 
 
 def changes(item: Item, verdict: Said) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime, time, timedelta
@@ -29,12 +30,13 @@ class Verbatim:
 def encoded(value: Any) -> bytes:
     """Return a value as JSON: dataclasses as objects, times in UTC, numbers that JSON lacks as null or as texts.
 
-    Texts are clean (`plain_text.clean`): what sets words in another order or cannot be seen stands as its code.
+    Texts are clean (`plain_text.clean`): what sets words in another order or cannot be seen stands as its code. What
+    is to be edited is `Verbatim`.
     """
     return orjson.dumps(plain(value))
 
 
-def plain(value: Any, shown: Callable[[str], str] = clean) -> Any:
+def plain(value: Any, shown: Callable[[str], Any] = clean) -> Any:
     """Return a value made of what JSON knows, its texts as `shown` makes them."""
     if value is None or isinstance(value, bool | float):
         return value
@@ -45,7 +47,8 @@ def plain(value: Any, shown: Callable[[str], str] = clean) -> Any:
     if isinstance(value, Verbatim):
         return plain(value.value, _letters)
     if isinstance(value, Mapping):
-        return {shown(str(key)): plain(one, shown) for key, one in value.items()}
+        name = clean if shown is clean else _whole
+        return {name(str(key)): plain(one, shown) for key, one in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         ordered = sorted(value) if isinstance(value, set | frozenset) else value
         return [plain(one, shown) for one in ordered]
@@ -54,8 +57,13 @@ def plain(value: Any, shown: Callable[[str], str] = clean) -> Any:
     return _other(value)
 
 
-def _letters(text: str) -> str:
-    """Return a text as it is; half of a pair of surrogates is no character, and JSON in UTF-8 cannot hold it."""
+def _letters(text: str) -> Any:
+    """Return a text as it is."""
+    # As escapes, since half of a pair of surrogates is no UTF-8.
+    return orjson.Fragment(json.dumps(text).encode())
+
+
+def _whole(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 

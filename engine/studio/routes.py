@@ -13,6 +13,7 @@ from engine.studio.explore.runs import about, generation, overview, runs, spend
 from engine.studio.explore.tables import facets, failures, generated
 from engine.studio.running.routes import ROUTES as RUNNING
 from engine.studio.start.routes import ROUTES as START
+from engine.studio.reviewing.routes import ROUTES as REVIEWING
 
 EXPLORE = (
     Route("GET", "/about", about),
@@ -36,4 +37,4 @@ EXPLORE = (
     Route("POST", "/sql/export", export),
 )
 
-ROUTES = (*EXPLORE, *AUTHOR, *START, *RUNNING)
+ROUTES = (*EXPLORE, *AUTHOR, *START, *RUNNING, *REVIEWING)

@@ -19,13 +19,8 @@ from engine.cli.terminal.output import make_console, say
 from engine.cli.terminal.streams import print_records
 from engine.errors import EngineError
 from engine.project import Project
-from engine.review import Desk, Item, Queue, parse_queue, read_reviews, write_items
+from engine.review import Desk, Item, Queue, parse_queue, ran, read_reviews, write_items
 from engine.store import reader
-
-_LAST = (
-    "SELECT c.name, c.path FROM run u JOIN recipe c ON c.id = u.recipe"
-    " ORDER BY coalesce(u.resumed, u.started) DESC, u.id DESC LIMIT 1"
-)
 
 
 class Asked(NamedTuple):
@@ -100,15 +95,16 @@ def review_command(
 
 def _last_recipe(state: Path) -> str:
     with reader(state) as query:
-        found = query(_LAST, [])
+        found = ran(query)
     if not found:
         raise EngineError("this store has no run yet", "`pada run RECIPE` first")
-    if not Path(found[0]["path"]).exists():
+    last = found[0]
+    if not Path(last.path).exists():
         raise EngineError(
-            f"the last run's recipe '{found[0]['name']}' is not at {found[0]['path']} any more",
+            f"the last run's recipe '{last.name}' is not at {last.path} any more",
             "say where it is: pada review RECIPE",
         )
-    return str(found[0]["path"])
+    return last.path
 
 
 def _sit(

@@ -10,7 +10,7 @@ from engine.spec.loader import find_recipe
 from engine.spec.package_data import shipped
 from engine.spec.yaml import decode, parse, read_bytes
 from engine.store import Stop
-from engine.studio.answers import Exact
+from engine.studio.answers import Verbatim
 from engine.studio.application import Route
 from engine.studio.asked import Asked
 from engine.studio.settings import Settings
@@ -27,7 +27,7 @@ def about(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
     return {
         "endings": places.endings(),
         "largest": LARGEST,
-        "files": [Exact(one) for one in places.data_files(settings)],
+        "files": [Verbatim(one) for one in places.data_files(settings)],
         "recipes": [_of(file.parent.name) for file in ours],
     }
 
@@ -49,7 +49,7 @@ def copied(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
         )
     folder = places.inside(settings, asked.text("folder") or f"{places.RECIPES}/{name}")
     made = copy_recipe(name, settings.folder / folder, None)
-    return {"recipe": Exact(f"{folder}/{made.recipe.name}"), "count": made.files}
+    return {"recipe": Verbatim(f"{folder}/{made.recipe.name}"), "count": made.files}
 
 
 ROUTES = (

@@ -24,6 +24,8 @@ const THEMES: Theme[] = ["system", "light", "dark"];
 class Settings {
   theme = $state<Theme>(THEMES.find((one) => one === kept("theme")) ?? "system");
   keys = $state(kept("keys") !== "off");
+  /** Who reviews in this browser; empty where it was not said yet. */
+  reviewer = $state(kept("reviewer") ?? "");
   #system = $state(dark.matches);
   isDark = $derived(this.theme === "dark" || (this.theme === "system" && this.#system));
 
@@ -34,6 +36,11 @@ class Settings {
   nextTheme(): void {
     this.theme = this.isDark ? "light" : "dark";
     keep("theme", this.theme);
+  }
+
+  setReviewer(name: string): void {
+    this.reviewer = name;
+    keep("reviewer", name);
   }
 
   setKeys(on: boolean): void {

@@ -1,0 +1,103 @@
+"""Review in Debian's Chromium by keyboard alone. By hand: `npm ci` in engine/studio/web, then `pytest -m browser`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.runs import rows
+from tests.studio import reviewed
+from tests.studio.reviewed import UNSEEN
+from tests.studio.test_browser import WEB, looked_at, served
+
+pytestmark = [pytest.mark.browser]
+DRIVER = Path(__file__).with_name("reviewing.mjs")
+SAID = "SELECT verdict, new_target, inputs, new_inputs FROM all_reviews ORDER BY made, id"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return reviewed.project(tmp_path_factory.mktemp("reviewed") / "project")
+
+
+def test_rows_are_reviewed_by_keyboard_alone(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = reviewed.copy(made, tmp_path / "project")
+    monkeypatch.chdir(folder)
+    chromium, node = shutil.which("chromium"), shutil.which("node")
+    assert chromium, "Debian's Chromium is needed: apt install chromium"
+    assert node, "Node is needed: apt install nodejs npm"
+    pictures = os.environ.get("STUDIO_PICTURES", "")
+    with served(folder / ".pada") as url:
+        done = subprocess.run(
+            [node, str(DRIVER), str(WEB), chromium, url, pictures],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["wrong"] == [], told
+    seen = told["seen"]
+    assert seen["focus"] == "row-title"
+    assert seen["labels"] == 200
+    assert seen["held"].startswith("Row 5")
+    assert seen["withoutKeys"].startswith("Row 1")
+    assert seen["marks"][:2] == ["[U+FEFF]", "[U+000D]"]
+    assert "select" in seen["ended"]
+    kept = rows(folder / ".pada", SAID)
+    assert [row["verdict"] for row in kept] == [
+        "accept", "reject", "edit", "relabel", "undo", "relabel", "accept", "edit",
+    ]  # fmt: skip
+    texts = [json.loads(row["new_inputs"])["text"] if row["new_inputs"] else "" for row in kept]
+    assert texts[2] == f"truly {json.loads(kept[2]['inputs'])['text']}"
+    assert kept[5]["new_target"] == "label_160"
+    assert texts[7] == f"{UNSEEN[0]}dark {UNSEEN[1:]}!"
+
+
+def test_every_page_of_review_at_both_widths_and_themes(made: Path) -> None:
+    pages = [
+        {
+            "name": "review-list",
+            "path": "review?view=list",
+            "click": ["form .button.main"],
+            "wait": "tbody td",
+            "full": True,
+        },
+        {"name": "review", "path": "review", "wait": ".says", "full": True},
+        {
+            "name": "review-reject",
+            "path": "review",
+            "click": [".says [aria-keyshortcuts=r]"],
+            "wait": ".why",
+        },
+        {
+            "name": "review-edit",
+            "path": "review?view=list&search=lairt",
+            "click": ["tbody a", ".says [aria-keyshortcuts=e]"],
+            "wait": ".edit .editor",
+        },
+        {
+            "name": "review-labels",
+            "path": "review",
+            "click": [".says [aria-keyshortcuts=l]"],
+            "wait": "#label-list",
+        },
+        {
+            "name": "review-done",
+            "path": "review",
+            "click": [".says [aria-keyshortcuts=q]"],
+            "wait": ".desk h3",
+            "full": True,
+        },
+        {"name": "review-conflicts", "path": "review?queue=conflicts&resolve=yes"},
+        {"name": "review-none", "path": "review?queue=suspect", "wait": ".empty"},
+    ]
+    with served(made / ".pada") as url:
+        assert looked_at(url, pages) == []
