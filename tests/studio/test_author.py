@@ -95,8 +95,9 @@ def asked(studio: Studio, what: str, text: str, name: str = QUICKSTART, **more: 
 def put(text: str, change: Any) -> str:
     """Return a text with a change as a browser makes it, which counts in UTF-16."""
     units = text.encode("utf-16-le")
-    new = change["insert"].encode("utf-16-le")
-    return (units[: 2 * change["from"]] + new + units[2 * change["to"] :]).decode("utf-16-le")
+    new = str(change["insert"]).encode("utf-16-le")
+    whole: bytes = units[: 2 * change["from"]] + new + units[2 * change["to"] :]
+    return whole.decode("utf-16-le")
 
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
