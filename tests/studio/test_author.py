@@ -51,6 +51,16 @@ def test_recipes_are_listed_with_what_is_wrong_with_them(project: Path) -> None:
     assert faults["broken.yaml"]["problem"]["where"]["line"] > 0
 
 
+def test_a_recipe_has_its_last_run_by_its_name(project: Path, hostile_state: Path) -> None:
+    run = opened(Settings(hostile_state)).get("runs")["runs"][0]["facts"]
+    (project / "ran.yaml").write_text(f"recipe: 1\nname: {run['recipe']}\n", "utf-8")
+    found = opened(Settings(hostile_state, project)).get("recipes")["recipes"]
+    assert {one["file"]: one["last"] and one["last"]["id"] for one in found} == {
+        "ran.yaml": run["id"],
+        QUICKSTART: None,
+    }
+
+
 def test_a_folder_without_recipes_has_an_empty_list(tmp_path: Path) -> None:
     assert studio_of(tmp_path).get("recipes") == {"recipes": [], "packaged": []}
 
