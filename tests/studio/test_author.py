@@ -267,6 +267,8 @@ def test_what_cannot_be_saved_says_why_and_leaves_the_file(project: Path) -> Non
     assert (project / QUICKSTART).read_bytes() == before
     (project / QUICKSTART).unlink()
     assert "there is no recipe" in refused("x")
+    gone = studio.post("recipes/save", {"recipe": QUICKSTART, "text": "x", "digest": ""})
+    assert "in the editor still" in gone.json()["hint"]
     assert not studio.bugs
 
 
