@@ -14,13 +14,15 @@ from engine.errors import EngineError, RecipeError
 from engine.plan.validate import examine
 from engine.spec.loader import load
 from engine.spec.package_data import shipped
+from engine.studio.author import listing
 from engine.studio.recipes import recipe_file
 from engine.studio.settings import Settings
 from engine.system.plain_text import clean
 from tests.studio.conftest import OWN, Studio, opened
 
 BAD = Path(__file__).parents[1] / "fixtures/bad_recipes"
-RECIPES = sorted(BAD.glob("*.yaml"))
+RECIPES = sorted(BAD.glob("*.yaml"))[::2]
+"""Every other one: each is checked twice here, and tests/plan/test_validate.py has them all."""
 QUICKSTART = "recipes/quickstart/recipe.yaml"
 
 
@@ -49,8 +51,18 @@ def test_recipes_are_listed_with_what_is_wrong_with_them(project: Path) -> None:
     assert faults["broken.yaml"]["problem"]["where"]["line"] > 0
 
 
+def test_a_recipe_has_its_last_run_by_its_name(project: Path, hostile_state: Path) -> None:
+    run = opened(Settings(hostile_state)).get("runs")["runs"][0]["facts"]
+    (project / "ran.yaml").write_text(f"recipe: 1\nname: {run['recipe']}\n", "utf-8")
+    found = opened(Settings(hostile_state, project)).get("recipes")["recipes"]
+    assert {one["file"]: one["last"] and one["last"]["id"] for one in found} == {
+        "ran.yaml": run["id"],
+        QUICKSTART: None,
+    }
+
+
 def test_a_folder_without_recipes_has_an_empty_list(tmp_path: Path) -> None:
-    assert studio_of(tmp_path).get("recipes") == {"recipes": []}
+    assert studio_of(tmp_path).get("recipes") == {"recipes": [], "packaged": []}
 
 
 @pytest.mark.parametrize(
@@ -93,8 +105,9 @@ def asked(studio: Studio, what: str, text: str, name: str = QUICKSTART, **more: 
 def put(text: str, change: Any) -> str:
     """Return a text with a change as a browser makes it, which counts in UTF-16."""
     units = text.encode("utf-16-le")
-    new = change["insert"].encode("utf-16-le")
-    return (units[: 2 * change["from"]] + new + units[2 * change["to"] :]).decode("utf-16-le")
+    new = str(change["insert"]).encode("utf-16-le")
+    whole: bytes = units[: 2 * change["from"]] + new + units[2 * change["to"] :]
+    return whole.decode("utf-16-le")
 
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
@@ -187,7 +200,7 @@ def test_problems_are_those_of_pada_validate(
         wanted = examine(load(file), rows=False).problems
     except RecipeError as error:
         wanted = error.problems
-    if file.stem in ("45_not_a_mapping", "46_empty"):
+    if file.stem in ("45_not_a_mapping", "46_empty"):  # Nothing in them says that they are recipes.
         refused = broken.client.get("/api/recipes/text", params={"recipe": file.name})
         assert "is no recipe" in refused.json()["error"]
         return
@@ -254,6 +267,8 @@ def test_what_cannot_be_saved_says_why_and_leaves_the_file(project: Path) -> Non
     assert (project / QUICKSTART).read_bytes() == before
     (project / QUICKSTART).unlink()
     assert "there is no recipe" in refused("x")
+    gone = studio.post("recipes/save", {"recipe": QUICKSTART, "text": "x", "digest": ""})
+    assert "in the editor still" in gone.json()["hint"]
     assert not studio.bugs
 
 
@@ -284,7 +299,9 @@ def test_a_studio_to_look_at_saves_nothing(project: Path) -> None:
     assert "looking only" in studio.post("recipes/save", body).json()["error"]
 
 
-def test_recipes_of_packages_are_to_look_at_and_to_copy(project: Path) -> None:
+def test_recipes_of_packages_are_to_look_at_and_to_copy(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     inside = project / ".pada/packages/pack/abc/recipes"
     shutil.copytree(project / "recipes/quickstart", inside / "quickstart")
     name = ".pada/packages/pack/abc/recipes/quickstart/recipe.yaml"
@@ -293,6 +310,14 @@ def test_recipes_of_packages_are_to_look_at_and_to_copy(project: Path) -> None:
     assert "of a package" in found["locked"]
     body = {"recipe": name, "text": "x", "digest": found["digest"]}
     assert "of a package" in studio.post("recipes/save", body).json()["error"]
+    package = project / ".pada/packages/pack/abc"
+    monkeypatch.setattr(listing, "every_package", lambda _: {"pack": package})
+    (one,) = studio.get("recipes")["packaged"]
+    assert (one["file"], one["package"], found["is_packaged"]) == (name, "pack", True)
+    shutil.rmtree(project / "recipes/quickstart")
+    copied = studio.post("recipes/copy", {"name": name}).json()
+    assert copied["recipe"] == QUICKSTART
+    assert text_of(studio)["locked"] == ""
 
 
 def test_shipped_recipes_are_copied_into_the_project(project: Path) -> None:

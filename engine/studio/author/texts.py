@@ -28,12 +28,17 @@ def text(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
     """Return a recipe's text, and what a page needs to write it back."""
     name = asked.text("recipe")
     file = recipe_file(settings, name)
-    reason = ""
+    reason, packaged = "", not is_ours(file)
     if settings.read_only:
         reason = "This studio is for looking only: start it without --read-only to change things."
-    elif not is_ours(file):
+    elif packaged:
         reason = "This recipe is of a package, which stays as it was fetched: copy it into your project to change it."
-    return {"recipe": name, "locked": reason, **_of_file(_raw(file), file)}
+    return {
+        "recipe": name,
+        "locked": reason,
+        "is_packaged": packaged and not settings.read_only,
+        **_of_file(_raw(file), file),
+    }
 
 
 def _of_file(raw: bytes, file: Path) -> dict[str, Any]:
@@ -101,7 +106,11 @@ def save(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
     Where the file is no longer what the page read, nothing is written, and the page is told what stands in it now.
     """
     name = asked.text("recipe")
-    file = recipe_file(settings, name)
+    try:
+        file = recipe_file(settings, name)
+    except EngineError as error:
+        hint = "nothing was saved, and the text is in the editor still: copy it from there, or put the file back"
+        raise EngineError(error.message, hint) from None
     if not is_ours(file):
         raise EngineError(
             f"{name} is of a package, which stays as it was fetched",

@@ -11,6 +11,11 @@ export interface RecipeLine {
   last: RunLine["facts"] | null;
 }
 
+/** A recipe of a package that was fetched. */
+export interface PackagedRecipe extends RecipeLine {
+  package: string;
+}
+
 export interface Problem {
   where: { file: string; line: number; column: number };
   message: string;
@@ -52,6 +57,8 @@ export interface Opened {
   digest: string;
   /** Why it cannot be changed; empty where it can. */
   locked: string;
+  /** Whether it is a package's, and can be copied into the project. */
+  is_packaged: boolean;
 }
 
 export interface Looked {
@@ -60,7 +67,7 @@ export interface Looked {
   problems: Shown[];
 }
 
-export type Saved = { saved: true; digest: string; is_recipe: boolean } | { saved: false; now: Omit<Opened, "recipe" | "locked"> };
+export type Saved = { saved: true; digest: string; is_recipe: boolean } | { saved: false; now: Omit<Opened, "recipe" | "locked" | "is_packaged"> };
 
 export interface Edit {
   path: (string | number)[];

@@ -24,6 +24,7 @@ export class RecipeText {
   text = $state.raw("");
   saved = $state.raw("");
   locked = $state("");
+  isPackaged = $state(false);
   /** What the text says; none while it is no YAML. */
   data = $state.raw<Record<string, unknown> | undefined>(undefined);
   /** What holds where it says nothing. */
@@ -65,6 +66,7 @@ export class RecipeText {
   #take(opened: Opened): void {
     this.saved = opened.text;
     this.locked = opened.locked;
+    this.isPackaged = opened.is_packaged;
     this.is_crlf = opened.is_crlf;
     this.has_mark = opened.has_mark;
     this.#digest = opened.digest;
@@ -129,8 +131,23 @@ export class RecipeText {
     }
   }
 
+  /** Put a change into the text, and show where; the page itself stays where it is. */
   apply(change: Change): void {
-    this.view?.dispatch({ changes: { from: change.from, to: change.to, insert: this.view.state.toText(change.insert) }, scrollIntoView: false });
+    const view = this.view;
+    if (!view) {
+      // The editor is still being read: it begins with this.
+      this.changed(this.text.slice(0, change.from) + change.insert + this.text.slice(change.to));
+      return;
+    }
+    const at = change.from + change.insert.length;
+    view.dispatch({ changes: { from: change.from, to: change.to, insert: view.state.toText(change.insert) }, selection: { anchor: at } });
+    view.requestMeasure({
+      read: () => view.lineBlockAt(at),
+      write: (line) => {
+        const box = view.scrollDOM;
+        if (line.top < box.scrollTop || line.bottom > box.scrollTop + box.clientHeight) box.scrollTop = line.top - box.clientHeight / 2;
+      },
+    });
   }
 
   /** Put the cursor to a place, and show it. */
@@ -156,7 +173,7 @@ export class RecipeText {
         this.conflict = undefined;
         this.said = done.is_recipe ? "Saved." : "Saved; without the line `recipe: 1` the list of recipes does not have it any more.";
         this.error = undefined;
-      } else this.conflict = { ...done.now, recipe, locked: "" };
+      } else this.conflict = { ...done.now, recipe, locked: "", is_packaged: false };
     } catch (reason) {
       this.#fail(reason);
     }

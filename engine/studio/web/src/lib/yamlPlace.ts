@@ -131,8 +131,9 @@ export function placeAt(lines: string[], number: number, column: number): Place 
     const open = /^\s*[[{]/.test(text) ? brackets(text) : [];
     const top = open.at(-1);
     if (!top) break;
-    const key = found.at(-1)?.key;
-    const base = around(lines, first, found.at(-1)?.column ?? 0, key === undefined ? found : found.slice(0, -1));
+    const last = found.at(-1);
+    const key = last?.key;
+    const base = key === undefined ? around(lines, first, last ? last.column + 1 : 0, found) : around(lines, first, last?.column ?? 0, found.slice(0, -1));
     const typed = text.slice(top.from);
     const from = column - typed.trimStart().length;
     const path = [...base, ...(key === undefined ? [] : [key]), ...open.flatMap((one) => one.opens)];
