@@ -36,7 +36,8 @@ def go_on(settings: Settings, asked: Asked, _: Stop) -> dict[str, Any]:
             "start it again as it was started",
         )
     # The folder said first: what the command says itself counts for more, and means the same one.
-    arguments = ["run", f"--state={settings.state.absolute()}", *command[1:]]
+    state = f"--state={settings.state.absolute()}"
+    arguments = command if state in command else ["run", state, *command[1:]]
     return _said(start(arguments, settings.state, Path(process.folder)))
 
 
