@@ -13,6 +13,7 @@ from engine.run.watching.control import command_of
 from engine.store import Stop
 from engine.studio.asked import Asked
 from engine.studio.settings import Settings
+from engine.system.log_file import without_keys
 
 WHOLE = ("nodes", "told", "warned")
 """What only the page of the run itself shows."""
@@ -30,7 +31,9 @@ def watch(settings: Settings, asked: Asked, _: Stop) -> dict[str, Any]:
     mark = short([found.state, found.live.get("serial"), found.live.get("run"), found.log, whole])
     if asked.text("seen") == mark:
         return {"mark": mark, "same": True}
-    return {"mark": mark, "same": False, **_said(settings, found, whole)}
+    # What servers answer is in what a run tells, and a server may send a key back.
+    said: dict[str, Any] = without_keys(_said(settings, found, whole))
+    return {"mark": mark, "same": False, **said}
 
 
 def _said(settings: Settings, found: Standing, whole: bool) -> dict[str, Any]:
