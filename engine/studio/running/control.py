@@ -38,7 +38,13 @@ def go_on(settings: Settings, asked: Asked, _: Stop) -> dict[str, Any]:
     # The folder said first: what the command says itself counts for more, and means the same one.
     state = f"--state={settings.state.absolute()}"
     arguments = command if state in command else ["run", state, *command[1:]]
-    return _said(start(arguments, settings.state, Path(process.folder)))
+    folder = Path(process.folder)
+    if not process.folder or not folder.is_dir():
+        raise EngineError(
+            f"the folder in which the run was started is gone: {process.folder or 'it has no name'}",
+            "start it again from its recipe's plan",
+        )
+    return _said(start(arguments, settings.state, folder))
 
 
 def end(settings: Settings, asked: Asked, _: Stop) -> dict[str, Any]:
