@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -19,6 +19,13 @@ SHORT = 280
 """Characters of a text in a table; the row's own page has it whole."""
 
 
+@dataclass(frozen=True, slots=True)
+class Verbatim:
+    """What a page is to get letter by letter, because it is edited there and comes back; an editor marks what hides."""
+
+    value: Any
+
+
 def encoded(value: Any) -> bytes:
     """Return a value as JSON: dataclasses as objects, times in UTC, numbers that JSON lacks as null or as texts.
 
@@ -27,22 +34,23 @@ def encoded(value: Any) -> bytes:
     return orjson.dumps(plain(value))
 
 
-def plain(value: Any) -> Any:
-    """Return a value made of what JSON knows."""
+def plain(value: Any, shown: Callable[[str], str] = clean) -> Any:
+    """Return a value made of what JSON knows, its texts as `shown` makes them."""
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, str):
-        return clean(value)
+        return shown(value)
     if isinstance(value, int):
         return value if abs(value) < EXACT else str(value)
+    if isinstance(value, Verbatim):
+        return plain(value.value, str)
     if isinstance(value, Mapping):
-        return {clean(str(key)): plain(one) for key, one in value.items()}
+        return {shown(str(key)): plain(one, shown) for key, one in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [
-            plain(one) for one in (sorted(value) if isinstance(value, set | frozenset) else value)
-        ]
+        ordered = sorted(value) if isinstance(value, set | frozenset) else value
+        return [plain(one, shown) for one in ordered]
     if is_dataclass(value) and not isinstance(value, type):
-        return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
+        return {one.name: plain(getattr(value, one.name), shown) for one in fields(value)}
     return _other(value)
 
 
