@@ -102,7 +102,8 @@ class Running {
       this.#wasAsked();
       clearTimeout(this.#timer);
       // Who looks at nothing that goes on asks nothing.
-      if (this.goesOn) this.#timer = setTimeout(() => this.#ask(), this.error ? BACK : document.hidden ? HIDDEN : SECOND);
+      if (this.#wholes > 0 && !whole && !this.error) void this.#ask();
+      else if (this.goesOn) this.#timer = setTimeout(() => this.#ask(), this.error ? BACK : document.hidden ? HIDDEN : SECOND);
     }
   }
 
