@@ -90,23 +90,6 @@ def test_a_plan_says_what_is_to_be_done_why_and_what_it_takes(
     assert not (project / ".pada").exists()
 
 
-@pytest.mark.runs
-def test_after_a_run_a_plan_says_what_changed(studio: Studio, project: Path) -> None:
-    recipe = write(project, 0)
-    few = {"recipe": "recipe.yaml", "limit": 12}
-    command = ["run", recipe, "--state", project / ".pada", "--quiet", "--limit", 12]
-    assert pada_here(*command).code == 0
-    plan = studio.post("running/plan", few).json()
-    assert {node["state"] for node in plan["nodes"]} == {"cached"}
-    assert plan["said"] == ["nothing left to ask or to train"]
-    asked = few | {"settings": ["train.steps=9"]}
-    nodes = {node["name"]: node for node in studio.post("running/plan", asked).json()["nodes"]}
-    changed = nodes["seed-0/round-0/train"]
-    assert (changed["state"], changed["because"]) == ("changed", "train.steps: 8 -> 9")
-    assert nodes["load"]["state"] == "cached"
-    assert nodes["seed-0/round-0/predict"]["because"] == "input changed: seed-0/round-0/train"
-
-
 def test_problems_and_consent_that_are_missing_are_said_before(
     studio: Studio, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,7 +116,7 @@ def test_problems_and_consent_that_are_missing_are_said_before(
 
 
 @pytest.mark.runs
-def test_a_run_is_started_watched_by_another_server_stopped_and_gone_on_with(
+def test_a_run_is_started_watched_by_another_server_stopped_gone_on_with_and_then_planned_as_done(
     studio: Studio, project: Path
 ) -> None:
     recipe = write(project, 15)
@@ -175,6 +158,17 @@ def test_a_run_is_started_watched_by_another_server_stopped_and_gone_on_with(
     assert results(state) == results(straight)
     assert answered_twice(state) == []
     assert [run["facts"]["status"] for run in restarted.get("runs")["runs"]] == ["done"]
+
+    asked: dict[str, Any] = {"recipe": "recipe.yaml", "limit": 12}
+    plan = restarted.post("running/plan", asked).json()
+    assert {node["state"] for node in plan["nodes"]} == {"cached"}
+    assert plan["said"] == ["nothing left to ask or to train"]
+    plan = restarted.post("running/plan", asked | {"settings": ["train.steps=9"]}).json()
+    nodes = {node["name"]: node for node in plan["nodes"]}
+    changed = nodes["seed-0/round-0/train"]
+    assert (changed["state"], changed["because"]) == ("changed", "train.steps: 8 -> 9")
+    assert nodes["load"]["state"] == "cached"
+    assert nodes["seed-0/round-0/predict"]["because"] == "input changed: seed-0/round-0/train"
 
 
 @pytest.mark.runs
