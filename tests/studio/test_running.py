@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 
 from engine.errors import RunError
-from engine.run.watching import control, standing
+from engine.gate import own_state
+from engine.run.progress import Callback
+from engine.run.watching import Watched, control, standing
 from engine.studio.settings import Settings
-from tests.e2e import tiny_project
+from tests.e2e import batch_project, tiny_project
 from tests.e2e.runs import ROOT, answered_twice, pada_here, results
 from tests.studio.conftest import Studio, opened
 
@@ -36,7 +38,8 @@ def until(look: Callable[[], Any], done: Callable[[Any], bool]) -> Any:
     """Return what is seen once it is as wanted."""
     end = time.monotonic() + PATIENCE
     while not done(found := look()):
-        assert time.monotonic() < end, found
+        if time.monotonic() > end:
+            pytest.fail(f"it hangs: {found}")
         time.sleep(0.05)
     return found
 
@@ -83,24 +86,8 @@ def test_a_plan_says_what_is_to_be_done_why_and_what_it_takes(
     assert plan["total"]["calls"][1] == pytest.approx(sum(highest), abs=len(highest))
     assert plan["said"][0].startswith(f"estimate: {plan['total']['calls'][0]:,} to ")
     assert plan["missing"] == []
+    assert plan["command"] == "pada run recipe.yaml"
     assert not (project / ".pada").exists()
-
-
-@pytest.mark.runs
-def test_after_a_run_a_plan_says_what_changed(studio: Studio, project: Path) -> None:
-    recipe = write(project, 0)
-    few = {"recipe": "recipe.yaml", "limit": 12}
-    command = ["run", recipe, "--state", project / ".pada", "--quiet", "--limit", 12]
-    assert pada_here(*command).code == 0
-    plan = studio.post("running/plan", few).json()
-    assert {node["state"] for node in plan["nodes"]} == {"cached"}
-    assert plan["said"] == ["nothing left to ask or to train"]
-    asked = few | {"settings": ["train.steps=9"]}
-    nodes = {node["name"]: node for node in studio.post("running/plan", asked).json()["nodes"]}
-    changed = nodes["seed-0/round-0/train"]
-    assert (changed["state"], changed["because"]) == ("changed", "train.steps: 8 -> 9")
-    assert nodes["load"]["state"] == "cached"
-    assert nodes["seed-0/round-0/predict"]["because"] == "input changed: seed-0/round-0/train"
 
 
 def test_problems_and_consent_that_are_missing_are_said_before(
@@ -129,7 +116,7 @@ def test_problems_and_consent_that_are_missing_are_said_before(
 
 
 @pytest.mark.runs
-def test_a_run_is_started_watched_by_another_server_stopped_and_gone_on_with(
+def test_a_run_is_started_watched_by_another_server_stopped_gone_on_with_and_then_planned_as_done(
     studio: Studio, project: Path
 ) -> None:
     recipe = write(project, 15)
@@ -172,6 +159,17 @@ def test_a_run_is_started_watched_by_another_server_stopped_and_gone_on_with(
     assert answered_twice(state) == []
     assert [run["facts"]["status"] for run in restarted.get("runs")["runs"]] == ["done"]
 
+    asked: dict[str, Any] = {"recipe": "recipe.yaml", "limit": 12}
+    plan = restarted.post("running/plan", asked).json()
+    assert {node["state"] for node in plan["nodes"]} == {"cached"}
+    assert plan["said"] == ["nothing left to ask or to train"]
+    plan = restarted.post("running/plan", asked | {"settings": ["train.steps=9"]}).json()
+    nodes = {node["name"]: node for node in plan["nodes"]}
+    changed = nodes["seed-0/round-0/train"]
+    assert (changed["state"], changed["because"]) == ("changed", "train.steps: 8 -> 9")
+    assert nodes["load"]["state"] == "cached"
+    assert nodes["seed-0/round-0/predict"]["because"] == "input changed: seed-0/round-0/train"
+
 
 @pytest.mark.runs
 def test_a_run_of_a_terminal_is_seen_and_one_that_was_killed_is_said(
@@ -199,6 +197,36 @@ def test_a_run_of_a_terminal_is_seen_and_one_that_was_killed_is_said(
     assert (found["state"], found["ended"], found["can_go_on"]) == ("killed", None, True)
     assert found["written"] > found["began"]
     assert found["folder"] == str(project)
+
+
+@pytest.mark.runs
+def test_a_run_that_waits_names_its_files_and_the_commands_that_go_on(
+    studio: Studio, project: Path
+) -> None:
+    recipe = batch_project.with_batch(batch_project.write(project, seeds="[0]", rounds=1))
+    plan = studio.post("running/plan", {"recipe": recipe.name}).json()
+    assert {one["role"] for one in plan["asked"] if one["later"]} == {"teacher", "judge"}
+    state = project / ".pada"
+    assert pada_here("run", recipe, "--state", state, "--limit", 12).code == 75
+    found = seen(studio)
+    assert (found["state"], found["ended"]["status"]) == ("ended", "waiting")
+    (file,) = found["ended"]["waits_for"]
+    assert Path(file["file"]) == state / "batch" / "r0001" / "requests.jsonl"
+    assert file["requests"] > 0
+    assert found["import_command"] == f"pada batch import RESULTS --state {state}"
+    assert found["can_go_on"]
+    assert "waiting" in found["states"].values()
+
+
+def test_text_of_a_run_that_is_no_text_is_answered(studio: Studio, project: Path) -> None:
+    own_state(project / ".pada")
+    live = project / ".pada" / "running" / "live.json"
+    with Watched(live, "r0001", "\u202e\udcff", Callback()).written() as watched:
+        watched.warn("\udcff\u202e" + "x" * 100_000)
+    found = seen(studio)
+    assert (found["state"], found["ended"]) == ("killed", None)
+    assert "\u202e" not in found["warned"][0][2]
+    assert len(found["warned"][0][2]) < 3_000
 
 
 @pytest.fixture
