@@ -337,7 +337,6 @@ def _question(question: Question, said: Sequence[str]) -> dict[str, Any]:
     about = question.about or ("",) * len(question.choices)
     pairs = list(zip(question.choices, about, strict=True))
     first = pairs[:_CHOICES]
-    first += [pair for pair in pairs[_CHOICES:] if pair[0] in said]
     return {
         "flag": question.flag,
         "title": TITLES.get(question.flag, question.flag),

@@ -20,6 +20,9 @@ from engine.studio.start.preview import begin, end, one_call, planned, result, s
 from engine.studio.start.prompts import prompt, stages
 from engine.studio.uploads import LARGEST
 
+_PATIENCE = 3600.0
+"""Seconds: all rows of a file are read and checked, and none of it holds the store."""
+
 
 def about(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
     """Return what a new recipe can begin with: endings of files, files of the project, recipes of the engine."""
@@ -57,9 +60,9 @@ ROUTES = (
     Route("POST", "/new/named", named, writes=True),
     Route("POST", "/new/file", begun, writes=True, uploads=True),
     Route("POST", "/new/path", begun, writes=True),
-    Route("POST", "/new/look", looked, writes=True),
-    Route("POST", "/new/check", shown, writes=True),
-    Route("POST", "/new/create", created, writes=True),
+    Route("POST", "/new/look", looked, writes=True, seconds=_PATIENCE),
+    Route("POST", "/new/check", shown, writes=True, seconds=_PATIENCE),
+    Route("POST", "/new/create", created, writes=True, seconds=_PATIENCE),
     Route("POST", "/new/drop", dropped, writes=True),
     Route("POST", "/new/copy", copied, writes=True),
     Route("GET", "/preview", seen),
