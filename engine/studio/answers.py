@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -20,10 +20,10 @@ SHORT = 280
 
 
 @dataclass(frozen=True, slots=True)
-class Exact:
-    """A text that a page edits or sends back: it goes there as it is, not as reports show it."""
+class Verbatim:
+    """What a page is to get letter by letter, because it is edited there and comes back; an editor marks what hides."""
 
-    text: str
+    value: Any
 
 
 def encoded(value: Any) -> bytes:
@@ -34,25 +34,23 @@ def encoded(value: Any) -> bytes:
     return orjson.dumps(plain(value))
 
 
-def plain(value: Any) -> Any:
-    """Return a value made of what JSON knows."""
+def plain(value: Any, shown: Callable[[str], str] = clean) -> Any:
+    """Return a value made of what JSON knows, its texts as `shown` makes them."""
     if value is None or isinstance(value, bool | float):
         return value
-    if isinstance(value, Exact):
-        # Half of a pair of surrogates is no character, and JSON in UTF-8 cannot hold it.
-        return value.text.encode("utf-8", "replace").decode("utf-8")
     if isinstance(value, str):
-        return clean(value)
+        return shown(value)
     if isinstance(value, int):
         return value if abs(value) < EXACT else str(value)
+    if isinstance(value, Verbatim):
+        return plain(value.value, str)
     if isinstance(value, Mapping):
-        return {clean(str(key)): plain(one) for key, one in value.items()}
+        return {shown(str(key)): plain(one, shown) for key, one in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [
-            plain(one) for one in (sorted(value) if isinstance(value, set | frozenset) else value)
-        ]
+        ordered = sorted(value) if isinstance(value, set | frozenset) else value
+        return [plain(one, shown) for one in ordered]
     if is_dataclass(value) and not isinstance(value, type):
-        return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
+        return {one.name: plain(getattr(value, one.name), shown) for one in fields(value)}
     return _other(value)
 
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp
 
-LARGEST_BODY = 1_000_000
-"""Bytes of a question's body."""
+LARGEST_BODY = 4_000_000
+"""Bytes of a question's body: as JSON, a recipe of the largest size is longer than its file."""
 Told = Callable[[Exception], None]
 
 

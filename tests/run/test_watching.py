@@ -101,6 +101,15 @@ def test_a_run_that_ends_otherwise_says_so(tmp_path: Path, error: Exception, sta
     assert read(tmp_path)["ended"]["status"] == status
 
 
+def test_halves_of_characters_and_what_is_no_number_end_no_run(tmp_path: Path) -> None:
+    def work(watched: Watched) -> None:
+        watched.say("a file called \udcff.yaml")
+        watched.node("\udcff", "running")
+        watched.open("\udcff", 3).note = "\udcff"
+
+    assert told(tmp_path, work)["told"][0][2] == "a file called \udcff.yaml"
+
+
 def test_where_nothing_can_be_written_the_run_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

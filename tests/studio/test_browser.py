@@ -85,9 +85,10 @@ PAGES: list[dict[str, Any]] = [
 
 
 @contextmanager
-def served(state: Path) -> Iterator[str]:
+def served(state: Path, folder: Path | None = None) -> Iterator[str]:
     """Give the address that `pada studio` prints, for a block."""
     command = [sys.executable, "-m", "engine.cli", "studio", "--no-browser", "--state", str(state)]
+    command += [str(folder)] if folder else []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
@@ -96,7 +97,7 @@ def served(state: Path) -> Iterator[str]:
             server.terminate()
 
 
-def looked_at(url: str, pages: list[dict[str, Any]]) -> list[str]:
+def looked_at(url: str, pages: list[dict[str, Any]], driver: Path = DRIVER) -> list[str]:
     """Return what went wrong in the browser."""
     chromium, node = shutil.which("chromium"), shutil.which("node")
     assert chromium, "Debian's Chromium is needed: apt install chromium"
@@ -104,7 +105,7 @@ def looked_at(url: str, pages: list[dict[str, Any]]) -> list[str]:
     assert (WEB / "node_modules" / "playwright-core").is_dir(), f"run `npm ci` in {WEB} first"
     pictures = os.environ.get("STUDIO_PICTURES", "")
     done = subprocess.run(
-        [node, str(DRIVER), str(WEB), chromium, url, pictures, json.dumps(pages)],
+        [node, str(driver), str(WEB), chromium, url, pictures, json.dumps(pages)],
         capture_output=True,
         text=True,
         check=False,

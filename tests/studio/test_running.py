@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 
 from engine.errors import RunError
-from engine.run.watching import control, standing
+from engine.gate import own_state
+from engine.run.progress import Callback
+from engine.run.watching import Watched, control, standing
 from engine.studio.settings import Settings
-from tests.e2e import tiny_project
+from tests.e2e import batch_project, tiny_project
 from tests.e2e.runs import ROOT, answered_twice, pada_here, results
 from tests.studio.conftest import Studio, opened
 
@@ -36,7 +38,8 @@ def until(look: Callable[[], Any], done: Callable[[Any], bool]) -> Any:
     """Return what is seen once it is as wanted."""
     end = time.monotonic() + PATIENCE
     while not done(found := look()):
-        assert time.monotonic() < end, found
+        if time.monotonic() > end:
+            pytest.fail(f"it hangs: {found}")
         time.sleep(0.05)
     return found
 
@@ -199,6 +202,36 @@ def test_a_run_of_a_terminal_is_seen_and_one_that_was_killed_is_said(
     assert (found["state"], found["ended"], found["can_go_on"]) == ("killed", None, True)
     assert found["written"] > found["began"]
     assert found["folder"] == str(project)
+
+
+@pytest.mark.runs
+def test_a_run_that_waits_names_its_files_and_the_commands_that_go_on(
+    studio: Studio, project: Path
+) -> None:
+    recipe = batch_project.with_batch(batch_project.write(project, seeds="[0]", rounds=1))
+    plan = studio.post("running/plan", {"recipe": recipe.name}).json()
+    assert {one["role"] for one in plan["asked"] if one["later"]} == {"teacher", "judge"}
+    state = project / ".pada"
+    assert pada_here("run", recipe, "--state", state, "--limit", 12).code == 75
+    found = seen(studio)
+    assert (found["state"], found["ended"]["status"]) == ("ended", "waiting")
+    (file,) = found["ended"]["waits_for"]
+    assert Path(file["file"]) == state / "batch" / "r0001" / "requests.jsonl"
+    assert file["requests"] > 0
+    assert found["import_command"] == f"pada batch import RESULTS --state {state}"
+    assert found["can_go_on"]
+    assert "waiting" in found["states"].values()
+
+
+def test_text_of_a_run_that_is_no_text_is_answered(studio: Studio, project: Path) -> None:
+    own_state(project / ".pada")
+    live = project / ".pada" / "running" / "live.json"
+    with Watched(live, "r0001", "\u202e\udcff", Callback()).written() as watched:
+        watched.warn("\udcff\u202e" + "x" * 100_000)
+    found = seen(studio)
+    assert (found["state"], found["ended"]) == ("killed", None)
+    assert "\u202e" not in found["warned"][0][2]
+    assert len(found["warned"][0][2]) < 3_000
 
 
 @pytest.fixture

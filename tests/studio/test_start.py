@@ -477,14 +477,9 @@ def test_of_very_many_columns_a_page_gets_some(maker: Maker) -> None:
     assert target["answer"] == ["c1999"]
 
 
-def test_a_recipe_of_the_engine_is_copied(maker: Maker, project: Path) -> None:
-    assert "quickstart" in [one["name"] for one in maker.studio.get("new")["recipes"]]
-    answer = maker.studio.post("new/copy", {"recipe": "quickstart"})
-    assert answer.json()["recipe"] == "recipes/quickstart/recipe.yaml"
-    valid(project / "recipes/quickstart/recipe.yaml")
-    again = maker.studio.post("new/copy", {"recipe": "quickstart"})
-    assert "is there already" in again.json()["error"]
-    assert maker.studio.post("new/copy", {"recipe": "../x"}).status_code == 400
+def test_the_recipes_of_the_engine_are_listed(maker: Maker) -> None:
+    found = {one["name"]: one["description"] for one in maker.studio.get("new")["recipes"]}
+    assert found["quickstart"]
 
 
 def test_names_of_places_hold() -> None:

@@ -7,6 +7,7 @@ nothing. What cannot be written (a full disk, a folder that was removed) is let 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import threading
 import time
@@ -14,8 +15,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from engine.errors import Interrupted
 from engine.plan.graph import Node, Plan
@@ -50,7 +49,8 @@ class Watched:
             "process": Process.this().stored,
             "began": _time(),
         }
-        self._nodes: Any = []
+        self._nodes = "[]"
+        """As JSON: it is most of the file, and stays as it is."""
         self._states: dict[str, str] = {}
         self._works: dict[str, _Work] = {}
         self._told: deque[tuple[str, str, str]] = deque(maxlen=LINES)
@@ -88,11 +88,9 @@ class Watched:
         self, plan: Plan, budget: Mapping[str, Any], spent: Callable[[], tuple[Spent, int]]
     ) -> None:
         """Take what is to be done, what may be spent, and what says how much was, and how many calls are under way."""
-        nodes = orjson.dumps([_drawn(node) for node in plan.nodes.values()])
+        nodes = json.dumps([_drawn(node) for node in plan.nodes.values()])
         with self._lock:
-            # Encoded once: it is most of the file, and stays as it is.
-            self._nodes = orjson.Fragment(nodes)
-            self._budget, self._spent = budget, spent
+            self._nodes, self._budget, self._spent = nodes, budget, spent
         self._changed.set()
 
     def node(self, name: str, state: str) -> None:
@@ -153,12 +151,12 @@ class Watched:
         with self._lock:
             self._serial += 1
             works = {what: work.shown() for what, work in self._works.items() if not work.is_done}
-            return orjson.dumps(
+            # Not orjson, which refuses halves of characters, as in names of files: the run must not end by them.
+            said = json.dumps(
                 {
                     **self._head,
                     "serial": self._serial,
                     "written": _time(),
-                    "nodes": self._nodes,
                     "states": self._states,
                     "works": works,
                     "spent": {**spent._asdict(), "in_flight": in_flight},
@@ -168,8 +166,8 @@ class Watched:
                     "ended": self._ended,
                 },
                 default=str,
-                option=orjson.OPT_NON_STR_KEYS,
             )
+            return f'{said[:-1]}, "nodes": {self._nodes}}}'.encode()
 
 
 class _Work:

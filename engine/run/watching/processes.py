@@ -34,7 +34,12 @@ class Process(NamedTuple):
         program = Path(sys.argv[0]) if sys.argv else Path()
         is_pada = program.name == "pada" or program.parts[-3:] == ("engine", "cli", "__main__.py")
         began = _began(os.getpid()) or 0.0
-        return cls(os.getpid(), began, tuple(sys.argv[1:]), os.getcwd(), is_pada)
+        try:
+            folder = os.getcwd()
+        except OSError:
+            # Somebody removed it meanwhile.
+            folder = ""
+        return cls(os.getpid(), began, tuple(sys.argv[1:]), folder, is_pada)
 
     @classmethod
     def of(cls, pid: int, argv: tuple[str, ...], folder: str) -> Process:

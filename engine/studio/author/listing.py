@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import EngineError, RecipeError
+from engine.gate.packages import package_around
 from engine.gate.roots import real
 from engine.report.runs import RunLine, list_runs
 from engine.site.tree import extended, read_tree
 from engine.site.validation import of_its_own
 from engine.spec.loader import load
+from engine.spec.repository import every_package
 from engine.spec.yaml import decode, parse, read_bytes
 from engine.store import FILE, Stop
 from engine.studio.asked import Asked
@@ -20,7 +22,7 @@ from engine.studio.settings import Settings
 
 
 def recipes(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
-    """Return the recipes of the project by path: what each says of itself, and its last run."""
+    """Return the project's recipes, each with what it says of itself and its last run; those of packages apart."""
     tree = read_tree(settings.folder)
     last = _last_runs(settings.state)
     found = [
@@ -28,7 +30,24 @@ def recipes(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
         for file in tree.files
         if file.kind == "recipe" and real(file.path).is_relative_to(tree.root)
     ]
-    return {"recipes": found}
+    return {"recipes": found, "packaged": _packaged(settings)}
+
+
+def _packaged(settings: Settings) -> list[dict[str, Any]]:
+    """Return the recipes of packages that were fetched into the project, to look at and to copy."""
+    root = real(settings.folder)
+    try:
+        packages = every_package(settings.folder)
+    except EngineError:
+        # What is wrong with `pada.yaml` or the lock is said of each recipe.
+        return []
+    return [
+        {**_line(settings, file.path.relative_to(root).as_posix(), {}), "package": name}
+        for name, folder in sorted(packages.items())
+        if folder.is_dir() and folder.is_relative_to(root) and package_around(folder) is not None
+        for file in read_tree(folder).files
+        if file.kind == "recipe" and real(file.path).is_relative_to(root)
+    ]
 
 
 def faults(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:

@@ -36,8 +36,15 @@ def go_on(settings: Settings, asked: Asked, _: Stop) -> dict[str, Any]:
             "start it again as it was started",
         )
     # The folder said first: what the command says itself counts for more, and means the same one.
-    arguments = ["run", f"--state={settings.state.absolute()}", *command[1:]]
-    return _said(start(arguments, settings.state, Path(process.folder)))
+    state = f"--state={settings.state.absolute()}"
+    arguments = command if state in command else ["run", state, *command[1:]]
+    folder = Path(process.folder)
+    if not process.folder or not folder.is_dir():
+        raise EngineError(
+            f"the folder in which the run was started is gone: {process.folder or 'it has no name'}",
+            "start it again from its recipe's plan",
+        )
+    return _said(start(arguments, settings.state, folder))
 
 
 def end(settings: Settings, asked: Asked, _: Stop) -> dict[str, Any]:

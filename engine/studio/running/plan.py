@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,11 +65,11 @@ def plan(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
         project = Project.open(want.recipe, settings.state, limit=want.limit, settings=values)
         warnings = project.validate()
     except RecipeError as error:
-        return {"problems": [_problem(one) for one in error.problems], "nodes": []}
+        return {"problems": [_problem(one, settings) for one in error.problems], "nodes": []}
     planned = project.plan()
     expected = planned.expected
     return {
-        "problems": [_problem(one) for one in warnings],
+        "problems": [_problem(one, settings) for one in warnings],
         "recipe": project.loaded.recipe.name,
         "read_only": settings.read_only,
         "nodes": [
@@ -83,9 +84,11 @@ def plan(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
     }
 
 
-def _problem(one: Problem) -> dict[str, Any]:
+def _problem(one: Problem, settings: Settings) -> dict[str, Any]:
+    file, root = Path(one.where.file).absolute(), settings.folder.absolute()
+    shown = file.relative_to(root).as_posix() if file.is_relative_to(root) else one.where.file
     return {
-        "where": str(one.where),
+        "where": str(replace(one.where, file=shown)),
         "level": one.level,
         "message": one.message,
         "hint": one.hint,

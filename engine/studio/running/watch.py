@@ -13,8 +13,9 @@ from engine.run.watching.control import command_of
 from engine.store import Stop
 from engine.studio.asked import Asked
 from engine.studio.settings import Settings
+from engine.system.log_file import without_keys
 
-WHOLE = ("nodes", "states", "told", "warned")
+WHOLE = ("nodes", "told", "warned")
 """What only the page of the run itself shows."""
 LOG_LINES = 80
 FEW = 5
@@ -30,12 +31,14 @@ def watch(settings: Settings, asked: Asked, _: Stop) -> dict[str, Any]:
     mark = short([found.state, found.live.get("serial"), found.live.get("run"), found.log, whole])
     if asked.text("seen") == mark:
         return {"mark": mark, "same": True}
-    return {"mark": mark, "same": False, **_said(settings, found, whole)}
+    # What servers answer is in what a run tells, and a server may send a key back.
+    said: dict[str, Any] = without_keys(_said(settings, found, whole))
+    return {"mark": mark, "same": False, **said}
 
 
 def _said(settings: Settings, found: Standing, whole: bool) -> dict[str, Any]:
     live, process = found.live, found.process
-    states: Mapping[str, str] = live.get("states") or {}
+    states = _states(found)
     counts = Counter(states.values())
     command = command_of(process) if process is not None else []
     ended = live.get("ended")
@@ -63,8 +66,16 @@ def _said(settings: Settings, found: Standing, whole: bool) -> dict[str, Any]:
             ["pada", "batch", "import", "RESULTS", "--state", str(settings.state.absolute())]
         ),
         "log": found.log.splitlines()[-LOG_LINES:] if whole or found.state == "not begun" else [],
-        **({one: live.get(one) or [] for one in WHOLE} if whole else {}),
+        **({**{one: live.get(one) or [] for one in WHOLE}, "states": states} if whole else {}),
     }
+
+
+def _states(found: Standing) -> Mapping[str, str]:
+    """Return what became of the nodes; one that was under way when the run ended is to be done still."""
+    states: Mapping[str, str] = found.live.get("states") or {}
+    if found.state == "running":
+        return states
+    return {name: "pending" if state == "running" else state for name, state in states.items()}
 
 
 def _is_unfinished(found: Standing) -> bool:

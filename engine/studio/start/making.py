@@ -21,7 +21,7 @@ from engine.errors import EngineError, Problem
 from engine.gate import project_of
 from engine.gate.roots import PROJECT
 from engine.store import Stop
-from engine.studio.answers import Exact, short
+from engine.studio.answers import Verbatim, short
 from engine.studio.asked import Asked
 from engine.studio.settings import Settings
 from engine.studio.start import places, rooms
@@ -95,7 +95,11 @@ def wish_of(asked: Asked) -> Wish:
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
             raise EngineError("answers: lists of texts are needed")
     settings = tuple(f"{k}={v}" for k, v in form.items() if isinstance(v, str) and v.strip())
-    return Wish({k: tuple(v) for k, v in said.items()}, settings, asked.text("folder"))
+    # Half of a pair of surrogates is no character: no name has one, and no answer can hold it.
+    whole = {
+        k: tuple(one.encode("utf-8", "replace").decode() for one in v) for k, v in said.items()
+    }
+    return Wish(whole, settings, asked.text("folder"))
 
 
 def begun(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
@@ -107,15 +111,15 @@ def begun(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
         room = rooms.opened(settings, places.project_file(settings, asked.text("path")), None)
     return {
         "room": room.key,
-        "place": Exact(room.place),
+        "place": Verbatim(room.place),
         "is_sent": room.is_sent,
-        "folder": Exact(places.free_recipe_folder(settings, room.place)),
+        "folder": Verbatim(places.free_recipe_folder(settings, room.place)),
     }
 
 
 def named(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
     """Return where a file of a name would lie, before it is sent; raises EngineError where it cannot be read."""
-    return {"place": Exact(places.free_data_place(settings, asked.text("name")))}
+    return {"place": Verbatim(places.free_data_place(settings, asked.text("name")))}
 
 
 def looked(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
@@ -153,7 +157,7 @@ def shown(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
         except _Wrong as wrong:
             return {"error": _at(room, wrong.amiss)}
         return {
-            "text": Exact(made.text),
+            "text": Verbatim(made.text),
             "told": made.told,
             "warnings": made.warnings,
             "error": None,
@@ -171,7 +175,7 @@ def created(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
         except _Wrong as wrong:
             return {"error": _at(room, wrong.amiss)}
     rooms.drop(settings, room.key)
-    return {"recipe": Exact(files[0]), "files": [Exact(one) for one in files], "error": None}
+    return {"recipe": Verbatim(files[0]), "files": [Verbatim(one) for one in files], "error": None}
 
 
 def dropped(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
@@ -293,7 +297,7 @@ def _shown(room: Room, found: Looked, wish: Wish) -> dict[str, Any]:
     names = list(found.columns)
     return {
         "said": room.plain(found.said),
-        "columns": [Exact(name) for name in names[:_COLUMNS]],
+        "columns": [Verbatim(name) for name in names[:_COLUMNS]],
         "column_count": len(names),
         "rows": [[_cell(row.get(name)) for name in names[:_COLUMNS]] for row in found.rows[:_ROWS]],
         "row_count": len(found.rows),
@@ -341,11 +345,11 @@ def _question(question: Question, said: Sequence[str]) -> dict[str, Any]:
         "flag": question.flag,
         "title": TITLES.get(question.flag, question.flag),
         "text": question.text,
-        "choices": [{"value": Exact(value), "about": why} for value, why in first],
+        "choices": [{"value": Verbatim(value), "about": why} for value, why in first],
         "more": len(pairs) - len(first),
         "several": question.several,
-        "answer": [Exact(one) for one in said],
-        "proposal": [Exact(one) for one in question.proposal],
+        "answer": [Verbatim(one) for one in said],
+        "proposal": [Verbatim(one) for one in question.proposal],
     }
 
 

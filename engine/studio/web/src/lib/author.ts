@@ -11,6 +11,11 @@ export interface RecipeLine {
   last: RunLine["facts"] | null;
 }
 
+/** A recipe of a package that was fetched. */
+export interface PackagedRecipe extends RecipeLine {
+  package: string;
+}
+
 export interface Problem {
   where: { file: string; line: number; column: number };
   message: string;
@@ -21,3 +26,57 @@ export interface Problem {
 
 /** By path of the recipe. */
 export type Faults = Record<string, { problem: Problem; count: number }>;
+
+/** A place of a text that is replaced, as a browser counts. */
+export interface Change {
+  from: number;
+  to: number;
+  insert: string;
+}
+
+export interface Fix extends Change {
+  label: string;
+}
+
+export interface Shown {
+  problem: Problem;
+  start: number;
+  end: number;
+  path: (string | number)[] | null;
+  is_here: boolean;
+  /** Whether the text cannot be read because of it. */
+  is_unreadable: boolean;
+  fix: Fix | null;
+}
+
+export interface Opened {
+  recipe: string;
+  text: string;
+  is_crlf: boolean;
+  has_mark: boolean;
+  digest: string;
+  /** Why it cannot be changed; empty where it can. */
+  locked: string;
+  /** Whether it is a package's, and can be copied into the project. */
+  is_packaged: boolean;
+}
+
+export interface Looked {
+  data?: Record<string, unknown> | null;
+  under?: Record<string, unknown> | null;
+  problems: Shown[];
+}
+
+export type Saved = { saved: true; digest: string; is_recipe: boolean } | { saved: false; now: Omit<Opened, "recipe" | "locked" | "is_packaged"> };
+
+export interface Edit {
+  path: (string | number)[];
+  op: "set" | "write" | "remove" | "insert" | "swap" | "rename";
+  value?: unknown;
+}
+
+export interface ShippedRecipe {
+  name: string;
+  description: string;
+  text: string;
+}

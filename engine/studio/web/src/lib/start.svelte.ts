@@ -254,5 +254,5 @@ export function about(signal: AbortSignal): Promise<About> {
 }
 
 export async function copy(recipe: string): Promise<string> {
-  return (await post<{ recipe: string }>("new/copy", { recipe })).recipe;
+  return (await post<{ recipe: string }>("recipes/copy", { name: recipe })).recipe;
 }
