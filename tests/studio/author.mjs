@@ -1,11 +1,13 @@
 // A recipe edited in Chromium: types a mistake, looks for it at the line and the field, mends it with a click, sets a key
-// in the form, undoes and saves. Arguments as of browser.mjs; tells what went wrong as JSON.
+// in the form, undoes and saves. Arguments as of browser.mjs; tells what went wrong as JSON. Where PAGES says `plainly`, a
+// name is changed in the form and a comment typed at the end, and that is saved.
 import { createRequire } from "node:module";
 
 const [web, chromium, url, out, pages] = process.argv.slice(2);
 const { chromium: browsers } = createRequire(`${web}/package.json`)("playwright-core");
 const browser = await browsers.launch({ executablePath: chromium, args: ["--no-sandbox", "--disable-gpu"] });
 const found = [];
+const [{ recipe, plainly }] = JSON.parse(pages);
 const say = (what) => found.push(what);
 try {
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, reducedMotion: "reduce" });
@@ -14,7 +16,30 @@ try {
   page.on("console", (message) => ["error", "warning"].includes(message.type()) && say(message.text()));
   page.on("pageerror", (error) => say(String(error)));
   await page.goto(url, { waitUntil: "networkidle" });
-  await page.goto(`${new URL(url).origin}/#/recipe/${JSON.parse(pages)[0].recipe}`);
+  await page.goto(`${new URL(url).origin}/#/recipe/${recipe}`);
+  if (plainly) await plain(page);
+  else await mended(page);
+  if (out) await page.screenshot({ path: `${out}/author${plainly ? "-plainly" : ""}.png` });
+} catch (error) {
+  say(String(error));
+} finally {
+  await browser.close();
+}
+console.log(JSON.stringify(found));
+
+async function plain(page) {
+  await page.locator(".problems summary", { hasText: "The rows were not read." }).waitFor();
+  await page.locator("[data-field=name] input").fill("even");
+  await page.keyboard.press("Enter");
+  await page.locator(".cm-line", { hasText: "name: even" }).waitFor();
+  await page.locator(".cm-content").click();
+  await page.keyboard.press("Control+End");
+  await page.keyboard.type("# x");
+  await page.keyboard.press("Control+s");
+  await page.getByText("Saved.", { exact: true }).waitFor();
+}
+
+async function mended(page) {
   const summary = page.locator(".problems summary");
   const content = page.locator(".cm-content");
   await summary.getByText("No problems.").waitFor();
@@ -60,10 +85,4 @@ try {
 
   await page.keyboard.press("Control+s");
   await page.getByText("Saved.", { exact: true }).waitFor();
-  if (out) await page.screenshot({ path: `${out}/author.png` });
-} catch (error) {
-  say(String(error));
-} finally {
-  await browser.close();
 }
-console.log(JSON.stringify(found));

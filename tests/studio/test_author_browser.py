@@ -65,3 +65,18 @@ def test_a_mistake_is_seen_at_its_line_and_field_mended_with_a_click_and_saved(
         after
         == before.replace(b"seeds: [0]\n", b"budget: {calls: 500}\nseeds: [0]\n") + b"limits: {}"
     )
+
+
+@pytest.mark.parametrize("ends", ["all alike", "mixed"])
+def test_a_file_is_edited_in_the_browser_byte_for_byte(project: Path, ends: str) -> None:
+    text = (
+        "# 🙂 \u202eabc\u202c \u200b\ttab\nrecipe: 1\nname: odd  # 👩‍👩‍👧‍👦\n"
+        "description: 'a\u2028 b \u0085 \u200f'\nextends: recipes/quickstart/recipe.yaml\n# 𝕏\n"
+    )
+    text = text.replace("\n", "\r\n") if ends == "all alike" else text.replace("\ndesc", "\rdesc")
+    mark = "\ufeff" if ends == "all alike" else ""
+    file = project / "bytes.yaml"
+    file.write_bytes((mark + text).encode())
+    with served(project / ".pada", project) as url:
+        assert looked_at(url, [{"recipe": "bytes.yaml", "plainly": True}], DRIVER) == []
+    assert file.read_bytes() == (mark + text.replace("odd ", "even ") + "# x").encode()
