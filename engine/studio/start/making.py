@@ -226,13 +226,13 @@ def _made(settings: Settings, room: Room, wish: Wish, place: str) -> Drafted:
     draft, wrong = _asked(room, found, page, wish)
     if draft is None:
         raise _Wrong(wrong or Amiss(page.open, "this is not answered yet", "choose one"))
-    flags = [question.flag for question, _ in page.asked]
     file = room.folder / wish.folder / placing.RECIPE
     try:
         with placing.made(file.parent):
             made = drafted(draft, {"train": found}, {"train": str(room.file)}, file, room.folder)
     except EngineError as error:
-        raise _Wrong(amiss(error, "file", flags)) from error
+        # What only the rows as a whole show is said where the recipe was asked for.
+        raise _Wrong(amiss(error, "")) from error
     made = Drafted(
         room.plain(made.text),
         [room.plain(line) for line in made.told],

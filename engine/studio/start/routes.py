@@ -26,6 +26,7 @@ def about(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
     return {
         "endings": places.endings(),
         "largest": LARGEST,
+        "read_only": settings.read_only,
         "files": [Verbatim(one) for one in places.data_files(settings)],
         "recipes": [{key: one[key] for key in ("name", "description")} for one in ours],
     }
@@ -41,11 +42,11 @@ ROUTES = (
     Route("POST", "/new/create", created, writes=True, seconds=_PATIENCE),
     Route("POST", "/new/drop", dropped, writes=True),
     Route("GET", "/preview", seen),
-    Route("GET", "/preview/plan", planned),
-    Route("POST", "/preview/start", begin, writes=True),
+    Route("GET", "/preview/plan", planned, seconds=_PATIENCE),
+    Route("POST", "/preview/start", begin, writes=True, seconds=_PATIENCE),
     Route("POST", "/preview/stop", end, writes=True),
     Route("GET", "/preview/result", result),
     Route("GET", "/preview/calls/{call}", one_call),
-    Route("GET", "/prompts", stages),
-    Route("GET", "/prompts/shown", prompt),
+    Route("GET", "/prompts", stages, seconds=_PATIENCE),
+    Route("GET", "/prompts/shown", prompt, seconds=_PATIENCE),
 )

@@ -6,6 +6,7 @@ import type { Problem } from "./author";
 export interface About {
   endings: string[];
   largest: number;
+  read_only: boolean;
   files: string[];
   recipes: { name: string; description: string }[];
 }
