@@ -51,6 +51,16 @@ def test_recipes_are_listed_with_what_is_wrong_with_them(project: Path) -> None:
     assert faults["broken.yaml"]["problem"]["where"]["line"] > 0
 
 
+def test_a_recipe_has_its_last_run_by_its_name(project: Path, hostile_state: Path) -> None:
+    run = opened(Settings(hostile_state)).get("runs")["runs"][0]["facts"]
+    (project / "ran.yaml").write_text(f"recipe: 1\nname: {run['recipe']}\n", "utf-8")
+    found = opened(Settings(hostile_state, project)).get("recipes")["recipes"]
+    assert {one["file"]: one["last"] and one["last"]["id"] for one in found} == {
+        "ran.yaml": run["id"],
+        QUICKSTART: None,
+    }
+
+
 def test_a_folder_without_recipes_has_an_empty_list(tmp_path: Path) -> None:
     assert studio_of(tmp_path).get("recipes") == {"recipes": [], "packaged": []}
 
@@ -257,6 +267,8 @@ def test_what_cannot_be_saved_says_why_and_leaves_the_file(project: Path) -> Non
     assert (project / QUICKSTART).read_bytes() == before
     (project / QUICKSTART).unlink()
     assert "there is no recipe" in refused("x")
+    gone = studio.post("recipes/save", {"recipe": QUICKSTART, "text": "x", "digest": ""})
+    assert "in the editor still" in gone.json()["hint"]
     assert not studio.bugs
 
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.errors import EngineError, RecipeError
+from engine.errors import EngineError
 from engine.gate.packages import package_around
 from engine.gate.roots import real
 from engine.report.runs import RunLine, list_runs
+from engine.site.checking import problems_of_file
 from engine.site.tree import extended, read_tree
 from engine.site.validation import of_its_own
-from engine.spec.loader import load
 from engine.spec.repository import every_package
 from engine.spec.yaml import decode, parse, read_bytes
 from engine.store import FILE, Stop
@@ -51,7 +51,7 @@ def _packaged(settings: Settings) -> list[dict[str, Any]]:
 
 
 def faults(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
-    """Return the first error of each recipe that has any: what `pada validate` says without looking at rows or models.
+    """Return the first error of each recipe that has any, and how many: what `pada validate --no-data` says.
 
     Asked apart from the list, because each recipe is read with all that it extends.
     """
@@ -63,19 +63,10 @@ def faults(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
             continue
         if stop.asked:
             break
-        try:
-            load(file.path)
-        except RecipeError as error:
-            wrong = [
-                one
-                for one in of_its_own(file, error.problems, is_extended=file.path in bases)
-                if one.level == "error"
-            ]
-            if wrong:
-                told[file.path.relative_to(tree.root).as_posix()] = {
-                    "problem": wrong[0],
-                    "count": len(wrong),
-                }
+        found = of_its_own(file, problems_of_file(file, rows=False), is_extended=file.path in bases)
+        if wrong := [one for one in found if one.level == "error"]:
+            name = file.path.relative_to(tree.root).as_posix()
+            told[name] = {"problem": wrong[0], "count": len(wrong)}
     return {"faults": told}
 
 

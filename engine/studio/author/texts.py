@@ -106,7 +106,11 @@ def save(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
     Where the file is no longer what the page read, nothing is written, and the page is told what stands in it now.
     """
     name = asked.text("recipe")
-    file = recipe_file(settings, name)
+    try:
+        file = recipe_file(settings, name)
+    except EngineError as error:
+        hint = "nothing was saved, and the text is in the editor still: copy it from there, or put the file back"
+        raise EngineError(error.message, hint) from None
     if not is_ours(file):
         raise EngineError(
             f"{name} is of a package, which stays as it was fetched",

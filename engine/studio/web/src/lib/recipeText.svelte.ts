@@ -134,7 +134,11 @@ export class RecipeText {
   /** Put a change into the text, and show where; the page itself stays where it is. */
   apply(change: Change): void {
     const view = this.view;
-    if (!view) return;
+    if (!view) {
+      // The editor is still being read: it begins with this.
+      this.changed(this.text.slice(0, change.from) + change.insert + this.text.slice(change.to));
+      return;
+    }
     const at = change.from + change.insert.length;
     view.dispatch({ changes: { from: change.from, to: change.to, insert: view.state.toText(change.insert) }, selection: { anchor: at } });
     view.requestMeasure({
