@@ -20,6 +20,7 @@ from engine.plan.graph import Node, Plan
 from engine.run.progress import Callback
 from engine.run.watching import Process, Watched, live_file, standing
 from engine.run.watching.control import command_of, stop
+from engine.run.watching.standing import is_stopping
 from engine.store import Spent, lock
 from engine.system import platforms
 
@@ -209,10 +210,31 @@ def test_a_process_that_is_not_the_one_meant_is_not_signalled(tmp_path: Path) ->
                 write_live(state, meant)
                 stop(state, other.pid)
                 other.wait(timeout=60)
+                assert is_stopping(state, meant)
+                assert not is_stopping(state, reused)
         finally:
             other.kill()
     # Who runs the tests in the background ignores SIGINT, and children inherit that.
     assert other.returncode in (-signal.SIGINT, -signal.SIGTERM)
+
+
+def test_a_run_is_told_to_stop_once(tmp_path: Path) -> None:
+    state = mine(tmp_path)
+    patient = "import signal, time; signal.signal(signal.SIGINT, lambda *_: None); print(flush=True); time.sleep(600)"
+    with subprocess.Popen([sys.executable, "-c", patient], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        write_live(state, Process.of(other.pid, ("run", "x"), str(tmp_path)))
+        try:
+            with lock.hold(state):
+                (state / "run.lock").write_text(json.dumps({"pid": other.pid, "note": ""}), "utf-8")
+                stop(state, other.pid)
+                with pytest.raises(RunError, match="was told to stop already"):
+                    stop(state, other.pid)
+                stop(state, other.pid, kill=True)
+                assert other.wait(timeout=60) == -signal.SIGKILL
+        finally:
+            other.kill()
 
 
 def test_one_that_hears_no_ctrl_c_is_ended_as_a_process_manager_does(tmp_path: Path) -> None:

@@ -86,6 +86,7 @@ def test_a_plan_says_what_is_to_be_done_why_and_what_it_takes(
     assert plan["total"]["calls"][1] == pytest.approx(sum(highest), abs=len(highest))
     assert plan["said"][0].startswith(f"estimate: {plan['total']['calls'][0]:,} to ")
     assert plan["missing"] == []
+    assert plan["command"] == "pada run recipe.yaml"
     assert not (project / ".pada").exists()
 
 

@@ -16,7 +16,7 @@ from engine.errors import EngineError, RunError, reason_of
 from engine.gate import check_state, own_state
 from engine.run.watching.live_file import FOLDER
 from engine.run.watching.processes import Process, Started
-from engine.run.watching.standing import STARTED, standing
+from engine.run.watching.standing import STARTED, STOPPING, is_stopping, standing
 from engine.store import Holder, taken
 from engine.system import locks
 from engine.system.files import private, write_private
@@ -125,8 +125,15 @@ def stop(state: Path, pid: int, *, kill: bool = False) -> Process:
             f"the run in {state} was started by a program of yours (process {pid}), not by `pada`",
             "stop it there: ending the whole program could lose other work of it",
         )
+    if not kill and is_stopping(state, process):
+        raise RunError(
+            f"process {pid} was told to stop already, and stops as soon as it can",
+            "wait for it: told again, it could lose what it is bringing to an end",
+        )
     try:
         process.kill() if kill else process.interrupt()
+        with contextlib.suppress(OSError):
+            write_private(state / FOLDER / STOPPING, json.dumps(process.stored))
     except ProcessLookupError:
         raise RunError(f"no run is going on in {state}", "it has just ended") from None
     except OSError as error:

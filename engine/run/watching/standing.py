@@ -14,6 +14,8 @@ from engine.store import Holder, holder
 
 STARTED = "started.json"
 """What was started last by somebody who does not wait for it."""
+STOPPING = "stopping.json"
+"""The process that was told last to stop."""
 LARGEST = 20_000_000
 """Bytes of a file that is read here."""
 TAIL = 40_000
@@ -71,6 +73,11 @@ def started_of(state: Path) -> Started | None:
     if process is None or Path(log).name != log:
         return None
     return Started(process, log)
+
+
+def is_stopping(state: Path, process: Process) -> bool:
+    """Return whether a process was told to stop already."""
+    return _is_same(process, Process.read(_read(state / FOLDER / STOPPING)))
 
 
 def _is_same(one: Process, other: Process | None) -> bool:

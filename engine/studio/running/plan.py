@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from engine.store import Stop
 from engine.studio.asked import Asked
 from engine.studio.recipes import recipe_file
 from engine.studio.settings import Settings
+from engine.system.places import STATE
 
 MOST_SETTINGS = 100
 MOST_PARAMETERS = 40
@@ -57,6 +59,16 @@ def wanted(settings: Settings, asked: Asked) -> Wanted:
     return Wanted(recipe, limit, tuple(given))
 
 
+def command_line(want: Wanted, settings: Settings) -> list[str]:
+    """Return what starts a run of it in a terminal, from the project's folder."""
+    command = ["pada", "run", want.recipe.relative_to(settings.folder).as_posix()]
+    for one in want.settings:
+        command += ["--set", one]
+    if settings.state.absolute() != (settings.folder / STATE).absolute():
+        command += ["--state", str(settings.state.absolute())]
+    return command if want.limit is None else [*command, "--limit", str(want.limit)]
+
+
 def plan(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
     """Return what a run would do now, as `pada plan` says it; or the problems that keep it from being planned."""
     want = wanted(settings, asked)
@@ -72,6 +84,7 @@ def plan(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
         "problems": [_problem(one, settings) for one in warnings],
         "recipe": project.loaded.recipe.name,
         "read_only": settings.read_only,
+        "command": shlex.join(command_line(want, settings)),
         "nodes": [
             _node(one, expected.nodes.get(one.node.name), planned.resources)
             for one in planned.states

@@ -10,6 +10,7 @@ from typing import Any
 from engine.fingerprint import short
 from engine.run.watching import Standing, standing
 from engine.run.watching.control import command_of
+from engine.run.watching.standing import is_stopping
 from engine.store import Stop
 from engine.studio.asked import Asked
 from engine.studio.settings import Settings
@@ -28,12 +29,14 @@ def watch(settings: Settings, asked: Asked, _: Stop) -> dict[str, Any]:
     """
     found = standing(settings.state)
     whole = asked.text("whole") == "1"
-    mark = short([found.state, found.live.get("serial"), found.live.get("run"), found.log, whole])
+    stopping = found.process is not None and is_stopping(settings.state, found.process)
+    live = found.live
+    mark = short([found.state, live.get("serial"), live.get("run"), found.log, whole, stopping])
     if asked.text("seen") == mark:
         return {"mark": mark, "same": True}
     # What servers answer is in what a run tells, and a server may send a key back.
     said: dict[str, Any] = without_keys(_said(settings, found, whole))
-    return {"mark": mark, "same": False, **said}
+    return {"mark": mark, "same": False, "stopping": stopping, **said}
 
 
 def _said(settings: Settings, found: Standing, whole: bool) -> dict[str, Any]:

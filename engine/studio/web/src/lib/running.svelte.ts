@@ -15,8 +15,6 @@ class Running {
   error = $state.raw<Refused | undefined>(undefined);
   /** Counts up when the store may have something new. */
   turn = $state(0);
-  /** The process that was told to stop. */
-  stopping = $state(0);
   #wholes = 0;
   #timer: number | undefined;
   #later: number | undefined;
@@ -84,7 +82,6 @@ class Running {
   }
 
   async stop(pid: number, kill = false): Promise<void> {
-    this.stopping = pid;
     await post("running/stop", { pid, kill });
     this.poke();
   }
@@ -105,7 +102,8 @@ class Running {
       this.#wasAsked();
       clearTimeout(this.#timer);
       // Who looks at nothing that goes on asks nothing.
-      if (this.goesOn) this.#timer = setTimeout(() => this.#ask(), this.error ? BACK : document.hidden ? HIDDEN : SECOND);
+      if (this.#wholes > 0 && !whole && !this.error) void this.#ask();
+      else if (this.goesOn) this.#timer = setTimeout(() => this.#ask(), this.error ? BACK : document.hidden ? HIDDEN : SECOND);
     }
   }
 
@@ -113,7 +111,6 @@ class Running {
     const before = this.now;
     this.now = found;
     const moved = !before ? this.goesOn : (before.over !== found.over || before.state !== found.state || before.run !== found.run);
-    if (found.pid !== this.stopping || !this.goesOn) this.stopping = 0;
     if (!moved) return;
     if (!this.goesOn) this.turn += 1;
     this.#later ??= setTimeout(() => {

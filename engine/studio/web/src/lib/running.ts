@@ -41,6 +41,7 @@ export interface Planned {
   problems: PlanProblem[];
   nodes: PlanNode[];
   recipe?: string;
+  command?: string;
   read_only?: boolean;
   said?: string[];
   total?: Price;
@@ -66,6 +67,7 @@ export interface Watch {
   state: "none" | "starting" | "running" | "ended" | "killed" | "not begun";
   pid: number;
   can_stop: boolean;
+  stopping: boolean;
   read_only: boolean;
   run: string;
   recipe: string;
