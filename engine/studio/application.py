@@ -15,7 +15,7 @@ from engine.studio.asked import Asked
 from engine.studio.assets import assets
 from engine.studio.guard import Guard, Pass
 from engine.studio.settings import Settings
-from engine.studio.threads import in_thread
+from engine.studio.threads import AT_MOST, in_thread
 from engine.studio.uploads import received
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ class Route:
     """Whether it changes anything: refused with `--read-only`."""
     uploads: bool = False
     """Whether its body is a file (`Asked.file`), and no JSON."""
+    seconds: float = AT_MOST
+    """How long it may take at most."""
 
 
 def make(settings: Settings, ticket: Pass, routes: tuple[Route, ...], told: Told) -> ASGIApp:
@@ -81,7 +83,9 @@ def _endpoint(settings: Settings, route: Route, told: Told) -> Callable[[Request
                     "start it without --read-only to change things",
                 )
             async with _sent(request, settings, route) as asked:
-                found = await in_thread(request, lambda stop: route.answer(settings, asked, stop))
+                found = await in_thread(
+                    request, lambda stop: route.answer(settings, asked, stop), route.seconds
+                )
         except InternalError as error:
             return _bug(error, told)
         except EngineError as error:

@@ -351,3 +351,31 @@ def test_what_changes_the_recipe_is_noted_before_what_does_not() -> None:
     ]
     shown = [note.code for note in by_weight(notes)]
     assert shown == ["label-spelling", "labels", "near-row", "repeated-row", "near-row"]
+
+
+@pytest.mark.parametrize(
+    ("said", "labels", "fold"),
+    [
+        ([], ["refund", "delivery"], ["case", "space"]),
+        (["--fold-labels", "case"], ["refund", "refund ", "delivery"], ["case"]),
+        (["--fold-labels", "none"], ["refund", "Refund", "refund ", "delivery"], []),
+    ],
+)
+def test_which_spellings_are_one_label_can_be_said(
+    tmp_path: Path, said: list[str], labels: list[str], fold: list[str]
+) -> None:
+    spelled = ["refund", "refund", "Refund", "refund ", "delivery"]
+    lines = [{"text": f"words of row {n}", "label": spelled[n % 5]} for n in range(60)]
+    write(tmp_path, {"rows.jsonl": jsonl(lines)})
+    assert init(tmp_path, "rows.jsonl", "--yes", *said).error == ""
+    made = recipe(tmp_path)
+    assert made.task.fold_labels == fold
+    assert sorted(made.task.labels or []) == sorted(labels)
+
+
+def test_what_cannot_be_folded_is_named(tmp_path: Path) -> None:
+    lines = [{"text": f"words of row {n}", "label": ["a", "A", "b"][n % 3]} for n in range(60)]
+    write(tmp_path, {"rows.jsonl": jsonl(lines)})
+    done = init(tmp_path, "rows.jsonl", "--yes", "--fold-labels", "colour")
+    assert "--fold-labels colour: there is none" in done.error
+    assert done.new == []

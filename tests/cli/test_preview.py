@@ -12,7 +12,8 @@ import pytest
 from rich.console import Console
 
 from engine.cli import running
-from engine.errors import Interrupted
+from engine.errors import EngineError, Interrupted
+from engine.store import FILE
 
 TOOLS = [
     {"type": "function", "function": {"name": name, "parameters": {"x": "y" * 500}}}
@@ -64,3 +65,18 @@ def test_that_it_is_a_preview_is_said_first_and_one_that_is_stopped_keeps_nothin
     assert "begins anew" in ended.value.hint
     assert "everything finished" not in str(ended.value)
     assert said[0].startswith("preview only: ")
+
+
+def test_a_preview_is_kept_where_no_store_is_yet(tmp_path: Path) -> None:
+    (tmp_path / FILE).touch()
+    with (
+        pytest.raises(EngineError, match="holds a store already") as wrong,
+        running._room(tmp_path),
+    ):
+        pass
+    assert "--keep" in wrong.value.hint
+    with running._room(tmp_path / "new") as state:
+        assert state == tmp_path / "new"
+    with running._room(None) as state:
+        assert state.is_dir()
+    assert not state.exists()

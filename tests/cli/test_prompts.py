@@ -96,3 +96,36 @@ def test_it_is_a_command(
         main()
     assert ended.value.code == 0
     assert "[[user]]" in capsys.readouterr().out
+
+
+def test_with_the_number_of_a_training_row_it_is_about_that_row(
+    recipe: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [json.loads(line) for line in (recipe.parent / "train.jsonl").read_text().splitlines()]
+    for stage in ("predict", "diagnose"):
+        show_prompt(
+            str(recipe), [], recipe.parent / "state", None, stage, None, with_schema=True, row=11
+        )
+        said = capsys.readouterr().out
+        assert rows[10]["text"] in said
+        assert "the one with this row has" in said
+    with pytest.raises(EngineError, match="no training row 25") as wrong:
+        show_prompt(
+            str(recipe),
+            [],
+            recipe.parent / "state",
+            None,
+            "diagnose",
+            None,
+            with_schema=False,
+            row=25,
+        )
+    assert "from 1 to 24" in wrong.value.hint
+
+
+def test_how_the_student_is_asked_is_shown_as_well(
+    recipe: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = shown(recipe, capsys, "predict")
+    assert said.startswith("what untuned/predict would ask; nothing is sent\nstudent: ")
+    assert ", pack " not in said

@@ -50,7 +50,8 @@ def until(studio: Studio, done: Callable[[Any], bool]) -> Any:
     """Return what is seen of the preview once it is as wanted."""
     end = time.monotonic() + PATIENCE
     while not done(found := studio.get("preview", whole=1, **RECIPE)):
-        assert time.monotonic() < end, found
+        if time.monotonic() > end:
+            pytest.fail(f"it hangs: {found}")
         time.sleep(0.05)
     return found
 

@@ -31,10 +31,9 @@ def test_the_stages_that_ask_a_model_are_listed_with_the_rows(studio: Studio) ->
     assert names == list(STAGES)
     assert all(one["about"] for one in found["stages"])
     assert (found["count"], found["found"], len(found["rows"])) == (24, 24, 24)
-    assert 1 <= found["random"] <= 24
     one = studio.get("prompts", recipe=RECIPE, search="ROW7")
     assert [row["number"] for row in one["rows"]] == [8]
-    assert studio.get("prompts", recipe=RECIPE, search="nothing has this")["random"] is None
+    assert studio.get("prompts", recipe=RECIPE, search="nothing has this")["found"] == 0
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -46,6 +45,10 @@ def test_each_stage_shows_its_prompt_with_file_length_and_schema(
         assert one["turns"]
         assert one["tokens"] > 10
         assert one["file"].endswith(".md")
+        assert (one["file"].split("/")[0], one["of"]) in (
+            ("prompts", "the engine"),
+            ("operators", "the engine"),
+        )
         assert (one["sheet"]["schema"] is None) == (stage == "predict")
         assert one["sheet"]["role"] in ("student", "teacher", "judge")
 

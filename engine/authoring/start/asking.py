@@ -67,7 +67,8 @@ def _listed(given: Sequence[str], columns: Collection[str]) -> list[str]:
 
 
 def _numbers(columns: Iterable[str], names: Collection[str]) -> tuple[int, ...]:
-    return tuple(number for number, name in enumerate(columns, start=1) if name in names)
+    known = frozenset(names)
+    return tuple(number for number, name in enumerate(columns, start=1) if name in known)
 
 
 def _check_columns(split: str, looked: Looked, settled: Settled) -> None:

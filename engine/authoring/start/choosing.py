@@ -71,9 +71,9 @@ def targets(looked: Looked) -> list[str]:
             others = [other for other in columns if other != name]
             is_answer = column.are_numbers or context_in(looked, others, name) is not None
             scores[name] = 2.0 if is_answer else scores[name]
-    order = list(columns)
-    scores[order[-1]] += 0.4
-    ranked = sorted(scores, key=lambda name: (-scores[name], -order.index(name)))
+    order = {name: place for place, name in enumerate(columns)}
+    scores[next(reversed(order))] += 0.4
+    ranked = sorted(scores, key=lambda name: (-scores[name], -order[name]))
     return [name for name in ranked if scores[name] >= _LIKELY]
 
 

@@ -95,7 +95,11 @@ def wish_of(asked: Asked) -> Wish:
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
             raise EngineError("answers: lists of texts are needed")
     settings = tuple(f"{k}={v}" for k, v in form.items() if isinstance(v, str) and v.strip())
-    return Wish({k: tuple(v) for k, v in said.items()}, settings, asked.text("folder"))
+    # Half of a pair of surrogates is no character: no name has one, and no answer can hold it.
+    whole = {
+        k: tuple(one.encode("utf-8", "replace").decode() for one in v) for k, v in said.items()
+    }
+    return Wish(whole, settings, asked.text("folder"))
 
 
 def begun(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
@@ -222,13 +226,13 @@ def _made(settings: Settings, room: Room, wish: Wish, place: str) -> Drafted:
     draft, wrong = _asked(room, found, page, wish)
     if draft is None:
         raise _Wrong(wrong or Amiss(page.open, "this is not answered yet", "choose one"))
-    flags = [question.flag for question, _ in page.asked]
     file = room.folder / wish.folder / placing.RECIPE
     try:
         with placing.made(file.parent):
             made = drafted(draft, {"train": found}, {"train": str(room.file)}, file, room.folder)
     except EngineError as error:
-        raise _Wrong(amiss(error, "file", flags)) from error
+        # What only the rows as a whole show is said where the recipe was asked for.
+        raise _Wrong(amiss(error, "")) from error
     made = Drafted(
         room.plain(made.text),
         [room.plain(line) for line in made.told],
@@ -337,7 +341,6 @@ def _question(question: Question, said: Sequence[str]) -> dict[str, Any]:
     about = question.about or ("",) * len(question.choices)
     pairs = list(zip(question.choices, about, strict=True))
     first = pairs[:_CHOICES]
-    first += [pair for pair in pairs[_CHOICES:] if pair[0] in said]
     return {
         "flag": question.flag,
         "title": TITLES.get(question.flag, question.flag),

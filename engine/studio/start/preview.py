@@ -16,9 +16,7 @@ from engine.gate.roots import real
 from engine.plan.flow import host_of
 from engine.plan.resources import Resources
 from engine.project import Project
-from engine.report.facts.collect import find_run
 from engine.report.facts.generation import collect_drops
-from engine.report.facts.spend import collect_calls
 from engine.report.foreseen import foreseen
 from engine.report.runs import list_runs
 from engine.run.batches import refuse_waiting
@@ -134,7 +132,6 @@ def result(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
         examples = query(_EXAMPLES, [run, ROWS])
         candidates = query(_CANDIDATES, [run, _MOST])
         drops = collect_drops(query, run)
-        calls = collect_calls(query, run, find_run(query, run)[1])
     there = replace(settings, state=state)
 
     def story(item: str) -> Mapping[str, Any]:
@@ -147,7 +144,6 @@ def result(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
         "examples": [story(one["id"]) for one in examples],
         "generated": [story(one["id"]) for one in candidates],
         "drops": drops,
-        "calls": calls,
     }
 
 

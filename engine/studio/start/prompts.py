@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import engine
 from engine.errors import EngineError, Location
 from engine.gate.roots import real
 from engine.project import Project
 from engine.rehearsal import sheet
 from engine.rows import Example
+from engine.spec.package_data import is_ours, shipped
 from engine.store import Stop
 from engine.studio.answers import short
 from engine.studio.asked import Asked
@@ -51,7 +52,6 @@ def stages(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
         "count": len(found.rows),
         "found": len(numbers),
         "rows": [_row(number, found.rows) for number in numbers[:_MOST]],
-        "random": random.choice(numbers) if numbers else None,  # nosec B311 # any row will do
     }
 
 
@@ -72,7 +72,7 @@ def prompt(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
         "prompts": [
             {
                 "sheet": one,
-                "file": _file(settings, one.file),
+                **_file(settings, one.file),
                 "turns": [{"role": turn.role, "content": turn.content} for turn in one.turns],
                 "exact": one.tokens.exact,
                 "tokens": one.tokens.tokens,
@@ -98,10 +98,14 @@ def _row(number: int, rows: Sequence[Example]) -> dict[str, Any]:
     }
 
 
-def _file(settings: Settings, file: Path) -> str:
-    """Return where a prompt comes from: its place in the project, or in the engine."""
-    root = real(settings.folder)
-    found = real(file)
-    return (
-        found.relative_to(root).as_posix() if found.is_relative_to(root) else Location.at(file).file
-    )
+def _file(settings: Settings, file: Path) -> dict[str, str]:
+    """Return where a prompt comes from: its place, and whose it is."""
+    if is_ours(file):
+        ours = (shipped("prompts").parent.resolve(), Path(engine.__file__).parent)
+        found = file.resolve()
+        above = max((f for f in ours if found.is_relative_to(f)), key=lambda f: len(f.parts))
+        return {"file": found.relative_to(above).as_posix(), "of": "the engine"}
+    root, found = real(settings.folder), real(file)
+    if found.is_relative_to(root):
+        return {"file": found.relative_to(root).as_posix(), "of": "this project"}
+    return {"file": Location.at(file).file, "of": "a package"}

@@ -5,7 +5,6 @@ export interface Stages {
   count: number;
   found: number;
   rows: { number: number; inputs: Record<string, string>; target: string }[];
-  random: number | null;
 }
 
 export interface Prompt {
@@ -23,6 +22,7 @@ export interface Prompt {
     has_row: boolean;
   };
   file: string;
+  of: string;
   turns: { role: string; content: string }[];
   exact: boolean;
   tokens: number;

@@ -6,6 +6,7 @@ import type { Problem } from "./author";
 export interface About {
   endings: string[];
   largest: number;
+  read_only: boolean;
   files: string[];
   recipes: { name: string; description: string }[];
 }
@@ -254,5 +255,5 @@ export function about(signal: AbortSignal): Promise<About> {
 }
 
 export async function copy(recipe: string): Promise<string> {
-  return (await post<{ recipe: string }>("new/copy", { recipe })).recipe;
+  return (await post<{ recipe: string }>("recipes/copy", { name: recipe })).recipe;
 }
