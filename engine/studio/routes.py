@@ -12,6 +12,7 @@ from engine.studio.explore.row import call, row
 from engine.studio.explore.runs import about, generation, overview, runs, spend
 from engine.studio.explore.tables import facets, failures, generated
 from engine.studio.reviewing.routes import ROUTES as REVIEWING
+from engine.studio.versions.routes import ROUTES as VERSIONS
 
 EXPLORE = (
     Route("GET", "/about", about),
@@ -35,4 +36,4 @@ EXPLORE = (
     Route("POST", "/sql/export", export),
 )
 
-ROUTES = (*EXPLORE, *AUTHOR, *REVIEWING)
+ROUTES = (*EXPLORE, *AUTHOR, *REVIEWING, *VERSIONS)

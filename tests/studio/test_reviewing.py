@@ -30,14 +30,9 @@ SAID = (
 )
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return reviewed.project(tmp_path_factory.mktemp("reviewed") / "project")
-
-
 @pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Path:
-    return reviewed.copy(made, tmp_path / "project")
+def folder(reviewed_project: Path, tmp_path: Path) -> Path:
+    return reviewed.copy(reviewed_project, tmp_path / "project")
 
 
 def items(studio: Studio, reviewer: str = "anna", **query: Any) -> list[dict[str, Any]]:
@@ -81,9 +76,9 @@ def other(target: str) -> str:
 
 
 def test_each_verdict_is_written_as_pada_review_writes_it(
-    made: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reviewed_project: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    studio, beside = studio_of(folder), reviewed.copy(made, tmp_path / "beside")
+    studio, beside = studio_of(folder), reviewed.copy(reviewed_project, tmp_path / "beside")
     first = items(studio)
     kinds = [one["target"]["text"] for one in first]
     said(studio, first[0], "accept", note="  as  it is ")

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,15 +21,10 @@ DRIVER = Path(__file__).with_name("reviewing.mjs")
 SAID = "SELECT verdict, new_target, inputs, new_inputs FROM all_reviews ORDER BY made, id"
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return reviewed.project(tmp_path_factory.mktemp("reviewed") / "project")
-
-
 def test_rows_are_reviewed_by_keyboard_alone(
-    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reviewed_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = reviewed.copy(made, tmp_path / "project")
+    folder = reviewed.copy(reviewed_project, tmp_path / "project")
     monkeypatch.chdir(folder)
     chromium, node = shutil.which("chromium"), shutil.which("node")
     assert chromium, "Debian's Chromium is needed: apt install chromium"
@@ -61,8 +57,8 @@ def test_rows_are_reviewed_by_keyboard_alone(
     assert texts[7] == f"{UNSEEN[0]}dark {UNSEEN[1:]}!"
 
 
-def test_every_page_of_review_at_both_widths_and_themes(made: Path) -> None:
-    pages = [
+def test_every_page_of_review_at_both_widths_and_themes(reviewed_project: Path) -> None:
+    pages: list[dict[str, Any]] = [
         {
             "name": "review-list",
             "path": "review?view=list",
@@ -99,5 +95,5 @@ def test_every_page_of_review_at_both_widths_and_themes(made: Path) -> None:
         {"name": "review-conflicts", "path": "review?queue=conflicts&resolve=yes"},
         {"name": "review-none", "path": "review?queue=suspect", "wait": ".empty"},
     ]
-    with served(made / ".pada") as url:
+    with served(reviewed_project / ".pada") as url:
         assert looked_at(url, pages) == []
