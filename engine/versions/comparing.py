@@ -8,7 +8,6 @@ from pathlib import Path
 
 from engine.errors import EngineError
 from engine.versions.difference import Difference, difference
-from engine.versions.history import place_at
 from engine.versions.sides import Given, Side, is_run, side, version
 from engine.versions.stored import stored_run
 
@@ -55,7 +54,7 @@ def compare_versions(recipe: Path, before: str, after: str, given: Given) -> Dif
 def _state_of(recipe: Path, name: str, given: Given) -> AbstractContextManager[Side]:
     if not name or is_run(name):
         return side(name or str(recipe), given)
-    return version(str(place_at(recipe, name)), name, given)
+    return version(str(recipe), name, given)
 
 
 def _sides(first: str, second: str, given: Given, stack: ExitStack) -> tuple[Side, Side]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -17,14 +15,12 @@ from engine.run.kept.repository import NOWHERE, Commit, commit_of
 from engine.spec.yaml import LARGEST, parse
 from engine.store import Store, reader
 from engine.system.git import GitError, git_bytes, run_git
-from engine.versions.commits import repository_of
+from engine.versions.commits import names_of, repository_of
 from engine.versions.sides import Given, Side, has_store, side
 
 _FOLDERS = ("prompts", "schemas", "operators", "methods")
 """Folders beside a recipe in which files of its own lie, also such as it no longer uses."""
 _MOST_TAGS = 50
-_PATIENCE = 20.0
-"""Seconds to look for names that a recipe had."""
 
 
 class Score(NamedTuple):
@@ -105,7 +101,7 @@ def look(recipe: str, given: Given, most: int = 20) -> History:
         except EngineError:
             alone = Version("", "", "", [], "", runs=[run for _, run in runs])
             return History([alone] if runs else [], NOWHERE)
-        names = _names(root, files[0])
+        names = names_of(root, files[0])
         files = [*files, *_of_old(names[1:])]
         versions = _versions(root, files, most)
         known = {version.commit: version for version in versions}
@@ -123,35 +119,6 @@ def look(recipe: str, given: Given, most: int = 20) -> History:
         return History(
             [*known.values(), *([rest] if rest.runs else [])], commit_of(root, now_files)
         )
-
-
-def place_at(recipe: Path, revision: str) -> Path:
-    """Return where a recipe was in a version: it may have had another name then; raises EngineError without git."""
-    root = repository_of(recipe)
-    whole = Path(os.path.realpath(recipe.absolute()))
-    if not whole.is_relative_to(root):
-        return recipe
-    for name in _names(root, whole.relative_to(root).as_posix()):
-        with suppress(GitError):
-            run_git(["cat-file", "-e", "--end-of-options", f"{revision}:{name}"], root)
-            return root / name
-    return recipe
-
-
-def _names(root: Path, file: str) -> list[str]:
-    """Return what a file is called and was called before, the latest name first."""
-    names = [file]
-    with suppress(GitError):
-        # A move is a commit that has the file under another name, and most of its lines.
-        said = run_git(
-            ["--literal-pathspecs", "-c", "log.showSignature=false", "log", "--follow", "--find-renames",
-             "--diff-filter=R", "--name-status", "--format=", "-z", "--", file],
-            root, _PATIENCE,
-        ).split("\0")  # fmt: skip
-        for how, old in pairwise(said):
-            if how.lstrip("\n").startswith("R") and how.lstrip("\nR").isdecimal():
-                names.append(old)
-    return list(dict.fromkeys(names))
 
 
 def _of_old(names: Sequence[str]) -> list[str]:

@@ -1,4 +1,7 @@
-"""Review in Debian's Chromium by keyboard alone. By hand: `npm ci` in engine/studio/web, then `pytest -m browser`."""
+"""Review by keyboard alone, and versions, in Debian's Chromium.
+
+By hand: `npm ci` in engine/studio/web, then `pytest -m browser`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,9 @@ import pytest
 from tests.e2e.runs import rows
 from tests.studio import reviewed
 from tests.studio.reviewed import UNSEEN
+from tests.studio.stores import HOSTILE
 from tests.studio.test_browser import WEB, looked_at, served
+from tests.versions.made import commit, edit, git
 
 pytestmark = [pytest.mark.browser]
 DRIVER = Path(__file__).with_name("reviewing.mjs")
@@ -96,4 +101,33 @@ def test_every_page_of_review_at_both_widths_and_themes(reviewed_project: Path) 
         {"name": "review-none", "path": "review?queue=suspect", "wait": ".empty"},
     ]
     with served(reviewed_project / ".pada") as url:
+        assert looked_at(url, pages) == []
+
+
+def test_every_page_of_versions_at_both_widths_and_themes(
+    reviewed_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = reviewed.copy(reviewed_project, tmp_path / "project")
+    monkeypatch.chdir(folder)
+    first = git(folder, "rev-parse", "HEAD")
+    git(folder, "mv", "recipe.yaml", "support.yaml")
+    edit(folder / "support.yaml", "rows_per_round: 15", "rows_per_round: 14")
+    commit(folder, f"{HOSTILE} \u202e أريد", "v1.1")
+    edit(folder / "support.yaml", "name: estimated", "name: estimated\nversion: 1.2.0")
+    pages: list[dict[str, Any]] = [
+        {
+            "name": "versions",
+            "path": f"recipe/support.yaml/versions?before={first}&after=now",
+            "wait": "h3",
+            "full": True,
+        },
+        {
+            "name": "versions-run",
+            "path": "recipe/support.yaml/versions?before=r0001&after=now",
+            "wait": "h3",
+            "full": True,
+        },
+        {"name": "repository", "path": "versions", "wait": ".facts", "full": True},
+    ]
+    with served(folder / ".pada") as url:
         assert looked_at(url, pages) == []

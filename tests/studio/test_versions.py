@@ -94,6 +94,8 @@ def test_a_recipe_that_had_another_name_has_its_whole_history(folder: Path) -> N
     assert [run["run"] for run in found[1]["runs"]] == ["r0001"]
     assert differs(studio, "r0001", first, "recipes/support.yaml")["same"] is True
     assert differs(studio, first, "", "recipes/support.yaml")["nodes"] == 17
+    (said,) = printed(folder, "diff", str(folder / "recipes/support.yaml"), f"{first}..")
+    assert said["nodes"] == 17
 
 
 def test_without_git_there_are_runs_and_no_versions(folder: Path) -> None:

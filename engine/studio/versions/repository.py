@@ -22,7 +22,7 @@ def repository(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
     here = real(settings.folder)
     git = commit_of(here, [])
     answer: dict[str, Any] = {
-        "folder": str(settings.folder),
+        "folder": str(here),
         "git": {
             "in_git": git.hash is not None,
             "commit": git.hash,
@@ -39,7 +39,7 @@ def repository(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
         whole = project_here(here)
         file = whole.root / PROJECT
         answer["project"] = {
-            "file": str(file),
+            "file": _below(file, here),
             "text": decode(read_bytes(file), file),
             "has_lock": (whole.root / LOCK).is_file(),
         }
