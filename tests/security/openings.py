@@ -145,6 +145,7 @@ OPENINGS = {
     "store/spool.py::read_lines": STATE,
     "studio/assets.py::assets": OWN,
     "studio/explore/queries.py::_questions": OWN,
+    "studio/versions/repository.py::repository": "gate: spec.repository.project_file, which read it before",
     "system/files.py::_sync": "flushes what was just written",
     "system/files.py::_write_new": "a new file under a name that nobody knows",
     "system/hardware.py::_gpus": "of the system",
