@@ -6,6 +6,7 @@ Checks, plans, runs and reports; prints nothing. What a run tells goes to a repo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -30,11 +31,13 @@ from engine.plan.resources import Resources, gather, task_prompt
 from engine.plan.validate import Examined, examine
 from engine.rehearsal import (
     Play,
+    Rehearsable,
     Rehearsal,
     Trial,
     attempt,
     has_own_prompts,
     prompt_problems,
+    rehearsable,
     rehearse,
 )
 from engine.report.files import ReportFiles, write_report
@@ -45,6 +48,7 @@ from engine.run.expected import Expected, expect
 from engine.run.origins import Origins
 from engine.run.progress import Callback, Event, Logged, Reporter
 from engine.run.repeated import Repeated
+from engine.run.watching import watching
 from engine.slicing import LEVEL, MIN_SIZE, Search, search
 from engine.slicing.log import Drift, drift, log_rows
 from engine.slicing.validation import ValidationRows, validation_rows
@@ -204,15 +208,11 @@ class Project:
     def plan(self) -> Planned:
         """Return what a run would do now; writes nothing."""
         plan, resources = self._compiled
-        store = Store.open(self.state, create_missing=False) if self.has_store else None
-        try:
+        with self._looked_at() as store:
             finished = store.finished([n.id for n in plan.nodes.values()]) if store else {}
             others = [node.name for node in plan.nodes.values() if node.id not in finished]
             last = store.last_identities(others) if store else {}
             expected = expect(self.loaded, plan, resources, store, self.limit)
-        finally:
-            if store:
-                store.close()
         return Planned(plan, resources, states(plan, finished, last), expected)
 
     @property
@@ -251,24 +251,25 @@ class Project:
         """Return the project with a plan of its own: since this one's, people said more of its rows, or models came."""
         return replace(self, known=self.examined)
 
-    def rehearse(self, stage: str) -> Rehearsal:
+    def rehearse(self, stage: str, row: int | None = None) -> Rehearsal:
         """Return what a stage would ask its model, the turns whole; sends nothing, writes nothing, loads no model.
 
         What comes before it is taken from the store where a run of this recipe is there; see `engine.rehearsal`.
 
         Args:
-            stage: One that asks a teacher or a judge, such as `diagnose`.
+            stage: One that asks a model, such as `diagnose`.
+            row: The number of a training row, from 1, that it is to be about; what runs left is not looked at then.
 
         Raises:
-            EngineError: there is no such stage, or this recipe does without it.
+            EngineError: there is no such stage or row, or this recipe does without it.
         """
-        plan, resources = self._compiled
-        store = Store.open(self.state, create_missing=False) if self.has_store else None
-        try:
-            return rehearse(plan, resources, stage, self.state, store)
-        finally:
-            if store:
-                store.close()
+        with self._looked_at() as store:
+            return rehearse(*self._compiled, stage, self.state, store, row)
+
+    @property
+    def rehearsable(self) -> Rehearsable:
+        """The stages that can be rehearsed, and the training rows that it can be about."""
+        return rehearsable(*self._compiled, self.state)
 
     def only(self, operator: str) -> Project:
         """Return the project with one operator alone: as the recipe uses it, or as it is by itself.
@@ -313,12 +314,8 @@ class Project:
         """
         plan, resources = self.only(operator)._compiled
         require_consent(uses_of(resources.models["teacher"]), trust, self.loaded)
-        store = Store.open(self.state, create_missing=False) if self.has_store else None
-        try:
+        with self._looked_at() as store:
             return attempt(Play(plan, resources, self.state, store), count)
-        finally:
-            if store:
-                store.close()
 
     def slices(
         self,
@@ -390,6 +387,12 @@ class Project:
         """Whether the state folder has a store already."""
         return (self.state / FILE).exists()
 
+    def _looked_at(self) -> AbstractContextManager[Store | None]:
+        """Return the store where there is one, closed after a block."""
+        if not self.has_store:
+            return nullcontext()
+        return closing(Store.open(self.state, create_missing=False))
+
     @property
     def keys(self) -> list[KeyUse]:
         """The keys that a run sends, and where; none that stay on this machine."""
@@ -431,15 +434,14 @@ class Project:
         store = Store.open(self.state, notice=watcher.say)
         with private(), store.lock_run():
             repeated = self.repeated
-            kept = repeated.kept if repeated else None
-            recorded = repeated.recorded if repeated else None
+            kept, recorded = (repeated.kept, repeated.recorded) if repeated else (None, None)
             run = begin(self.loaded, plan, resources, store, self.limit, watcher, kept)
             recipe = self.loaded.recipe
             origins = Origins(store, run, recipe.name, recipe.version)
-            with limited(self.loaded):
+            with limited(self.loaded), watching(self.state, run, recipe.name, watcher) as watched:
                 # Replies that cost nothing now are not held against what the recipe allows.
                 budget = Budget() if recorded else recipe.budget
-                return execute(plan, resources, budget, store, run, watcher, origins, recorded)
+                return execute(plan, resources, budget, store, run, watched, origins, recorded)
 
     def small(self, rows: int, steps: int, state: Path) -> Project:
         """Return the project of a preview in a state folder of its own: few rows and steps, one round, one seed."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -198,10 +199,91 @@ def _is_plain(value: str, flow: bool) -> bool:
         return False
 
 
-def scalar(value: str | float | bool | None) -> Text:
+def value_lines(lead: str, value: Any, indent: int) -> list[str]:
+    """Return a value as it is written behind `key:` or `-` in lines of its own, the lead with it.
+
+    Args:
+        lead: What stands before it, such as `key:`, without its margin.
+        value: Texts, numbers, truths, nulls, lists and mappings.
+        indent: The column at which the lead stands; the first line is without it.
+    """
+    key = None if lead == "-" else Text([lead.removesuffix(":")], "", lead.removesuffix(":"))
+    first, *rest = _entry(Entry(key, tree_of(value)), indent)
+    return ["" if line == _KEPT else line for line in (first.lstrip(" "), *rest)]
+
+
+def in_brackets(value: Any) -> str:
+    """Return a value as it is written between brackets, on one line."""
+    made = tree_of(value, flow=True)
+    found = _brackets(made) if isinstance(made, Branch) else _in_brackets(made)
+    assert found is not None
+    return found
+
+
+def key_text(name: str, *, flow: bool = False) -> str:
+    """Return a key as it is written, in quotes where it would be read as anything else."""
+    return name if _is_plain(name, flow) else quoted(name)
+
+
+def tree_of(value: Any, *, flow: bool = False) -> Text | Branch:
+    """Return a value as part of a tree: in brackets where they fit, a text of several lines as a block.
+
+    Args:
+        value: Texts, numbers, truths, nulls, lists and mappings; a scalar that is a tree's already stays as it is.
+        flow: Whether it stands between brackets already.
+    """
+    if isinstance(value, Text):
+        return value
+    if not isinstance(value, Mapping | list | tuple):
+        return (
+            _lines_of(value) if _is_text_of_lines(value) and not flow else scalar(value, flow=flow)
+        )
+    items = value.items() if isinstance(value, Mapping) else ((None, each) for each in value)
+    parts = list(items)
+    # A mapping of a recipe's own section is open; what is small stays in brackets.
+    is_flow = flow or not parts or _is_small(value)
+    entries = [
+        Entry(
+            None if key is None else Text([key_text(str(key), flow=is_flow)], "", str(key)),
+            tree_of(each, flow=is_flow),
+        )
+        for key, each in parts
+    ]
+    return Branch(not isinstance(value, Mapping), is_flow, entries)
+
+
+def _is_small(value: Any) -> bool:
+    """Return whether a list or mapping holds nothing but scalars on one line, or lists of such."""
+    inner = list(value.values()) if isinstance(value, Mapping) else list(value)
+    return all(
+        not _is_text_of_lines(each)
+        and (not isinstance(each, Mapping | list | tuple) or _is_small(each))
+        for each in inner
+    )
+
+
+def _is_text_of_lines(value: Any) -> bool:
+    return isinstance(value, str) and "\n" in value
+
+
+def _lines_of(value: str) -> Text:
+    """Return a text of several lines as a block, or in quotes where a block would say something else."""
+    body = value.rstrip("\n")
+    kept = len(value) - len(body)
+    lines = body.split("\n")
+    begins = next((line for line in lines if line), "")
+    if not body or not all(map(str.isprintable, lines)) or begins[:1] in (" ", "\t"):
+        return scalar(value)
+    if any(line and not line.strip() for line in lines) or kept > 1:
+        # Lines of spaces alone, and lines behind the last one, get lost where somebody's editor tidies up.
+        return scalar(value)
+    return Text([f"|{'' if kept else '-'}", *lines], "|", value)
+
+
+def scalar(value: str | float | bool | None, *, flow: bool = False) -> Text:
     """Return a value as a scalar of a tree."""
     if isinstance(value, str):
-        written_as = value if _is_plain(value, flow=False) else quoted(value)
+        written_as = value if _is_plain(value, flow) else quoted(value)
         return Text([written_as], "" if written_as == value else '"', value)
     text = (
         "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -165,11 +165,19 @@ def preview(
     steps: Annotated[
         int, typer.Option(min=1, max=LARGEST, help="Optimizer steps of each fine-tune.")
     ] = 4,
+    keep: Annotated[
+        Path | None,
+        typer.Option(
+            "--keep",
+            metavar="FOLDER",
+            help="Leave its state folder there, for `pada sql --state FOLDER` and the studio.",
+        ),
+    ] = None,
 ) -> None:
     """Run a few rows through the real pipeline in a temporary store, and show the result."""
     from engine.cli.running import preview_recipe
 
-    preview_recipe(recipe, var or [], rows, steps, settings or [])
+    preview_recipe(recipe, var or [], rows, steps, settings or [], keep)
 
 
 @app.command()
@@ -351,7 +359,9 @@ def schema(
 def show_prompt(
     stage: Annotated[
         str,
-        typer.Argument(metavar="STAGE", help="diagnose, name, strategy, generate, judge, rate, …"),
+        typer.Argument(
+            metavar="STAGE", help="predict, diagnose, name, strategy, generate, judge, rate, …"
+        ),
     ],
     recipe: Annotated[str, typer.Option("--recipe", help="Recipe file, its folder, or a name.")],
     operator: Annotated[
@@ -361,16 +371,34 @@ def show_prompt(
     schema: Annotated[
         bool, typer.Option("--schema", help="Also the JSON Schema of the reply.")
     ] = False,
+    row: Annotated[
+        int | None,
+        typer.Option(
+            "--row",
+            min=1,
+            max=LARGEST,
+            metavar="N",
+            help="With the Nth training row, where it can be.",
+        ),
+    ] = None,
     var: VarOption = None,
     settings: SetOption = None,
     state: StateOption = STATE,
     limit: LimitOption = None,
 ) -> None:
-    """Show what a teacher or a judge would be sent, with rows of the recipe's own; asks no model."""
+    """Show what the student, a teacher or a judge would be sent, with rows of the recipe's own; asks no model."""
     from engine.cli.prompts import show_prompt
 
     show_prompt(
-        recipe, var or [], state, limit, stage, operator, settings or [], with_schema=schema
+        recipe,
+        var or [],
+        state,
+        limit,
+        stage,
+        operator,
+        settings or [],
+        with_schema=schema,
+        row=row,
     )
 
 

@@ -10,13 +10,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from engine.backends import BACKENDS
 from engine.cli.terminal.output import make_console, roomy, say
 from engine.cli.terminal.streams import print_records
-from engine.errors import EngineError
 from engine.run.batches import FileState, Imported, file_states, import_results
 from engine.run.execute import Outcome
-from engine.spec.loader import LoadedRecipe
 from engine.spec.repository import state_folder
 from engine.store import Store
 
@@ -54,17 +51,6 @@ def show_waiting(console: Console, outcome: Outcome, state: Path, command: Seque
     say(console, "next, once they are answered (RESULTS is the file of answers):", style="bold")
     say(console, f"  {shlex.join(['pada', 'batch', 'import', 'RESULTS', *_state(state)])}")
     say(console, f"  {shlex.join(command)}")
-
-
-def refuse_waiting(loaded: LoadedRecipe) -> None:
-    """Raise EngineError for a recipe whose replies come after the run, where nothing of the run is kept."""
-    for role in ("teacher", "judge"):
-        name = loaded.recipe.models.of(role).backend
-        if BACKENDS[name].deferred:
-            raise EngineError(
-                f"a preview keeps nothing, so it cannot wait for a {role} with the backend '{name}'",
-                "preview with another backend, or run a few rows: pada run RECIPE --limit 20",
-            )
 
 
 def import_command(file: Path, state: Path) -> None:

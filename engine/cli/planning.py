@@ -17,7 +17,7 @@ from engine.plan.flow import flows, host_of, key_of, measured_use, timed, uses_o
 from engine.plan.graph import UNFETCHED
 from engine.plan.packs import WRITERS, choose, judged_by_teacher, softened
 from engine.project import Planned, Project
-from engine.report.expectation import expected_lines
+from engine.report.foreseen import foreseen
 from engine.rows import SPLITS
 from engine.run.expected import Expected
 from engine.spec.recipe import Recipe
@@ -66,7 +66,7 @@ def _weights(states: list[NodeState]) -> list[str]:
 
 def print_expected(console: Console, expected: Expected) -> None:
     """Print what is still to be asked and trained, and how long that takes."""
-    for line in expected_lines(expected.estimate, expected.minutes, evaluated=expected.evaluated):
+    for line in foreseen(expected.estimate, expected.minutes, evaluated=expected.evaluated):
         say(console, line)
 
 

@@ -13,7 +13,7 @@ from engine.cli.terminal.output import make_console, say
 from engine.errors import EngineError, Location
 from engine.project import Project
 from engine.registry import did_you_mean
-from engine.rehearsal import Prompted, Rehearsal, count_tokens
+from engine.rehearsal import Prompted, Rehearsal, sheet
 
 
 def show_prompt(
@@ -26,6 +26,7 @@ def show_prompt(
     settings: Sequence[str] = (),
     *,
     with_schema: bool,
+    row: int | None = None,
     console: Console | None = None,
 ) -> None:
     """Print the first request of a stage with each of its prompts.
@@ -39,6 +40,7 @@ def show_prompt(
         operator: Of the stage `generate`, the operator whose request is shown; all when left out.
         settings: `key=value` over the recipe's own.
         with_schema: Whether the schema of the reply is shown too.
+        row: The number of a training row, from 1: the requests that it stands in, where it does.
         console: Where to print.
 
     Raises:
@@ -47,7 +49,7 @@ def show_prompt(
     console = console or make_console()
     project = Project.open(recipe, state, overrides(assignments), limit, values_of(settings))
     project.validate()
-    rehearsal = project.rehearse(stage)
+    rehearsal = project.rehearse(stage, row)
     shown = _chosen(rehearsal, operator)
     for line in _origin(project, rehearsal):
         say(console, line)
@@ -91,20 +93,21 @@ def _origin(project: Project, rehearsal: Rehearsal) -> Iterator[str]:
 
 def prompt_lines(project: Project, prompted: Prompted, *, with_schema: bool) -> Iterator[str]:
     """Yield what is said of one request: whom it is for, its file, its length, its turns."""
-    role, prompt, request, alike = prompted
-    resources = project.resources
-    model = resources.models[role]
-    texts = [message.content for message in request.messages]
-    count = count_tokens(texts, model, resources.models["student"])
-    about = "" if count.exact else "about "
-    thinking = f", {model.thinking_tokens:,} of them to think" if model.thinking_tokens else ""
-    yield f"{role}: {model.name} ({model.backend}), pack {resources.packs[role].name}"
-    yield f"file: {Location.at(prompt.path)}"
-    requests = "1 request" if alike == 1 else f"{alike:,} requests"
-    yield f"{requests} with it; the first has {sum(map(len, texts)):,} characters,"
-    yield f"  {about}{count.tokens:,} tokens ({count.how});"
-    yield f"  its reply has at most {request.max_tokens:,} tokens{thinking}"
-    for message in request.messages:
+    one = sheet(project.resources, prompted)
+    about = "" if one.tokens.exact else "about "
+    thinking = f", {one.thinking_tokens:,} of them to think" if one.thinking_tokens else ""
+    pack = f", pack {one.pack}" if one.pack else ""
+    yield f"{one.role}: {one.model} ({one.backend}){pack}"
+    yield f"file: {Location.at(one.file)}"
+    requests = "1 request" if one.alike == 1 else f"{one.alike:,} requests"
+    which = "the one with this row" if one.has_row else "the first"
+    yield f"{requests} with it; {which} has {one.characters:,} characters,"
+    yield f"  {about}{one.tokens.tokens:,} tokens ({one.tokens.how});"
+    if one.max_tokens:
+        yield f"  its reply has at most {one.max_tokens:,} tokens{thinking}"
+    else:
+        yield "  its answer is chosen among options by their likelihood"
+    for message in one.turns:
         yield f"\n[[{message.role}]]\n{message.content}"
-    if with_schema:
-        yield f"\nschema of the reply:\n{json.dumps(request.schema, indent=2, ensure_ascii=False)}"
+    if with_schema and one.schema is not None:
+        yield f"\nschema of the reply:\n{json.dumps(one.schema, indent=2, ensure_ascii=False)}"

@@ -5,31 +5,33 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import typer
 from rich.console import Console
 
 from engine import gate, models
-from engine.cli.batch import WAITING, again, refuse_waiting, show_waiting
+from engine.cli.batch import WAITING, again, show_waiting
 from engine.cli.export.written import best_model
 from engine.cli.recipes import checked
 from engine.cli.terminal.consent import ask_for_keys
-from engine.cli.terminal.output import make_console
+from engine.cli.terminal.output import make_console, say
 from engine.cli.terminal.progress import ConsoleReporter
 from engine.cli.terminal.streams import echo, print_records
-from engine.errors import Interrupted
+from engine.errors import EngineError, Interrupted
 from engine.report.console import summary
 from engine.report.facts import collect
 from engine.report.files import ReportFiles, write_report
+from engine.run.batches import refuse_waiting
 from engine.run.execute import Outcome
-from engine.store import reader
+from engine.store import FILE, reader
 from engine.store import rows as stored
 from engine.system.signals import ends_as_interrupts
 from engine.turns.calls import name_of
 
-_PREVIEW = "preview only: few rows, few steps, one round at most; nothing is kept"
+_PREVIEW = "preview only: few rows, few steps, one round at most"
 _LINES = 3
 """Of each text of a row, as a preview shows it."""
 
@@ -56,16 +58,34 @@ def run_recipe(
 
 
 def preview_recipe(
-    recipe: str, assignments: Sequence[str], rows: int, steps: int, settings: Sequence[str] = ()
+    recipe: str,
+    assignments: Sequence[str],
+    rows: int,
+    steps: int,
+    settings: Sequence[str] = (),
+    keep: Path | None = None,
 ) -> None:
-    """Run a few rows and steps through the real pipeline in a temporary store, and show the rows made."""
+    """Run a few rows and steps through the real pipeline, and show the rows made.
+
+    Args:
+        recipe: File, folder or name.
+        assignments: `name=value` for its vars.
+        rows: Rows of each split.
+        steps: Optimizer steps of each fine-tune.
+        settings: `key=value` over the recipe's own.
+        keep: A state folder in which all of it stays; in a temporary one when left out.
+
+    Raises:
+        EngineError: the recipe has an error, its replies come later, or the folder holds a store already.
+        Interrupted: it was stopped.
+    """
     console = make_console()
     project = checked(recipe, assignments, settings=settings)
     refuse_waiting(project.loaded)
     ask_for_keys(project.loaded, project.keys)
-    console.print(_PREVIEW, style="bold")
-    with ends_as_interrupts(), tempfile.TemporaryDirectory(prefix="pada-preview-") as folder:
-        state = Path(folder)
+    kept = "nothing is kept" if keep is None else f"all of it is kept in {keep}"
+    say(console, f"{_PREVIEW}; {kept}", style="bold")
+    with ends_as_interrupts(), _room(keep) as state:
         small = project.small(rows, steps, state)
         try:
             with ConsoleReporter(console).shown() as reporter:
@@ -75,16 +95,30 @@ def preview_recipe(
             _show_rows(console, state)
         except (Interrupted, KeyboardInterrupt):
             raise Interrupted(
-                "stopped; nothing of a preview is kept",
+                f"stopped; {'nothing of a preview is kept' if keep is None else 'what was finished is kept'}",
                 "the same command begins anew; `pada run` keeps what is finished, and goes on from there",
             ) from None
-        finally:
-            gate.disown(state)
     if outcome.notes:
         console.print("; ".join(outcome.notes), highlight=False)
-    console.print(
-        "preview only: these scores say nothing of a whole run; nothing was kept", style="bold"
-    )
+    say(console, f"preview only: these scores say nothing of a whole run; {kept}", style="bold")
+
+
+@contextmanager
+def _room(keep: Path | None) -> Iterator[Path]:
+    """Give the state folder of a preview: one that stays, in which no store is yet, or one that is removed again."""
+    if keep is not None:
+        if (keep / FILE).exists():
+            raise EngineError(
+                f"{keep} holds a store already, which a preview would add to",
+                "name another folder with --keep",
+            )
+        yield keep
+        return
+    with tempfile.TemporaryDirectory(prefix="pada-preview-") as folder:
+        try:
+            yield Path(folder)
+        finally:
+            gate.disown(Path(folder))
 
 
 def _show_rows(console: Console, state: Path) -> None:

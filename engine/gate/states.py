@@ -28,7 +28,7 @@ _STORE = "store.duckdb"
 _WRITTEN = frozenset(
     {
         ID_FILE, "spool", "models", "reports", "batch", "benchmark", "serving", "run.lock",
-        "sql_history", "aside",
+        "sql_history", "aside", "running", "studio",
     }
 )  # fmt: skip
 """What runs write in a state folder, beside DuckDB's file and its log. What else lies there concerns nobody."""

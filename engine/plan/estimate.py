@@ -7,7 +7,7 @@ the reply's bound.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from engine.backends import BACKENDS
@@ -56,6 +56,9 @@ class Estimate(NamedTuple):
         }
 
 
+NOTHING = Estimate(Range(0, 0), Range(0, 0), None, (), 0)
+
+
 def estimate(
     plan: Plan,
     resources: Resources,
@@ -64,7 +67,19 @@ def estimate(
     failing: Mapping[str, int],
     characters: float = 0.0,
 ) -> Estimate:
-    """Estimate the unfinished nodes.
+    """Estimate the unfinished nodes together; the arguments are those of `estimates`."""
+    return summed(estimates(plan, resources, finished, rows, failing, characters).values())
+
+
+def estimates(
+    plan: Plan,
+    resources: Resources,
+    finished: Collection[str],
+    rows: Mapping[str, int],
+    failing: Mapping[str, int],
+    characters: float = 0.0,
+) -> dict[str, Estimate]:
+    """Estimate each unfinished node that asks or trains, by its name.
 
     Args:
         plan: the plan.
@@ -75,24 +90,37 @@ def estimate(
         characters: mean length of a row's inputs.
     """
     outlook = Outlook(plan, resources, rows, failing, characters / CHARACTERS_PER_TOKEN)
-    calls, tokens, steps = Range(0, 0), Range(0, 0), 0
-    money: Range | None = None
-    unpriced: dict[str, None] = {}
+    found: dict[str, Estimate] = {}
     for node in plan.nodes.values():
         if node.id in finished:
             continue
-        steps += _steps(plan, node, rows["train"])
+        steps = _steps(plan, node, rows["train"])
         forecast = outlook.of(node)
         if forecast is None or not forecast.calls.high:
+            if steps:
+                found[node.name] = NOTHING._replace(steps=steps)
             continue
         prompt, completion = outlook.tokens(node, forecast)
-        calls, tokens = calls + forecast.calls, tokens + prompt + completion
         role = next(role for role in STAGES[node.stage].asks if role in ASKED)
         price = price_of(resources.models[role])
-        if price is not None:
-            money = (money or Range(0, 0)) + _cost(price, prompt, completion)
-        elif BACKENDS[resources.models[role].backend].priced:
-            unpriced[role] = None
+        money = None if price is None else _cost(price, prompt, completion)
+        unpriced = (
+            (role,) if price is None and BACKENDS[resources.models[role].backend].priced else ()
+        )
+        found[node.name] = Estimate(forecast.calls, prompt + completion, money, unpriced, steps)
+    return found
+
+
+def summed(each: Iterable[Estimate]) -> Estimate:
+    """Return what several nodes take together."""
+    calls, tokens, steps = Range(0, 0), Range(0, 0), 0
+    money: Range | None = None
+    unpriced: dict[str, None] = {}
+    for one in each:
+        calls, tokens, steps = calls + one.calls, tokens + one.tokens, steps + one.steps
+        if one.money is not None:
+            money = (money or Range(0, 0)) + one.money
+        unpriced.update(dict.fromkeys(one.unpriced))
     return Estimate(calls, tokens, money, tuple(unpriced), steps)
 
 

@@ -6,21 +6,36 @@ operator that is tried out (`trial`) is the exception: the teacher is asked for 
 """
 
 from engine.rehearsal.own_prompts import has_own_prompts, prompt_problems
-from engine.rehearsal.rehearse import ASKING, Play, Prompted, Rehearsal, rehearse
+from engine.rehearsal.rehearse import (
+    ASKING,
+    STUDENT,
+    Play,
+    Prompted,
+    Rehearsable,
+    Rehearsal,
+    rehearsable,
+    rehearse,
+)
+from engine.rehearsal.sheets import Sheet, sheet
 from engine.rehearsal.tokens import Count, count_tokens
 from engine.rehearsal.trial import Trial, Tried, attempt
 
 __all__ = [
     "ASKING",
+    "STUDENT",
     "Count",
     "Play",
     "Prompted",
+    "Rehearsable",
     "Rehearsal",
+    "Sheet",
     "Trial",
     "Tried",
     "attempt",
     "count_tokens",
     "has_own_prompts",
     "prompt_problems",
+    "rehearsable",
     "rehearse",
+    "sheet",
 ]

@@ -46,29 +46,45 @@ def without_test(output: T) -> T:
     return type(output)(kept)
 
 
-def held_out(loaded: Loaded) -> Loaded:
-    """Return the training rows alone, one of three of each target given out as a validation row."""
+def first(loaded: Loaded, row: str) -> Loaded:
+    """Return the rows with one of them before all others."""
+    return Loaded(tuple(sorted(loaded.rows, key=lambda one: getattr(one, "id", "") != row)))
+
+
+def held_out(loaded: Loaded, row: str = "", *, fails: bool = False) -> Loaded:
+    """Return the training rows alone, one of three of each target given out as a validation row.
+
+    Args:
+        loaded: The rows.
+        row: The id of one that somebody chose.
+        fails: Whether that one is given out; else it stays.
+    """
     groups: dict[str, list[Example]] = defaultdict(list)
     for example in loaded.train:
-        groups[example.target].append(example)
+        if example.id != row:
+            groups[example.target].append(example)
     given = [example.id for rows in groups.values() for example in rows[1::3]]
     if len(given) < 2:
         # Targets that are texts hardly come twice.
-        given = [example.id for example in loaded.train[1::3]]
-    chosen = frozenset(given[:FAILURES])
+        given = [example.id for example in loaded.train[1::3] if example.id != row]
+    chosen = frozenset([*([row] if fails else []), *given][:FAILURES])
     return Loaded(
         tuple(replace(e, split="validation") if e.id in chosen else e for e in loaded.train)
     )
 
 
-def answers(task: TaskView, loaded: Loaded) -> Predicted:
-    """Return a student's answers: two in three validation rows and one in five training rows get another row's."""
+def answers(task: TaskView, loaded: Loaded, failing: str = "") -> Predicted:
+    """Return a student's answers: two in three validation rows and one in five training rows get another row's.
+
+    So does the row with the id `failing`.
+    """
     order = sorted({example.references[0] for example in loaded.examples})
     following = dict(zip(order, [*order[1:], *order[:1]], strict=True))
     saying = {example.references[0]: example for example in reversed(loaded.examples)}
     rows = []
     for number, example in enumerate(loaded.examples):
         fails = number % 5 == 0 if example.split == "train" else number % 3 != 0
+        fails = fails or example.id == failing
         # Always the same one in place of an answer, so that there is something that is often confused.
         said = saying[following[example.references[0]]] if fails else example
         rows.append(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from engine.backends import BACKENDS
 from engine.backends.files.requests import (
     FOLDER,
     BatchRequest,
@@ -24,8 +25,9 @@ from engine.backends.files.requests import (
 )
 from engine.backends.files.results import ResultLine, completion_of, read_results
 from engine.backends.protocol import Completion, Deferred, PendingRequest, Reserve
-from engine.errors import BackendError
+from engine.errors import BackendError, EngineError
 from engine.run.ledger import entry
+from engine.spec.loader import LoadedRecipe
 from engine.store import Store
 from engine.system.files import sync_folder
 
@@ -40,6 +42,17 @@ class Batch(NamedTuple):
     """Number of its requests that this run needs."""
     new: bool
     """Whether it was written now; otherwise it was before, by this run or another, and nothing is asked twice."""
+
+
+def refuse_waiting(loaded: LoadedRecipe) -> None:
+    """Raise EngineError for a recipe whose replies come after the run, where nothing of the run is kept."""
+    for role in ("teacher", "judge"):
+        name = loaded.recipe.models.of(role).backend
+        if BACKENDS[name].deferred:
+            raise EngineError(
+                f"a preview keeps nothing, so it cannot wait for a {role} with the backend '{name}'",
+                "preview with another backend, or run a few rows: pada run RECIPE --limit 20",
+            )
 
 
 def write_batch(

@@ -36,6 +36,11 @@ class BudgetTracker:
         self._halted = False
         """Whether what is reserved may not be sent, either."""
 
+    @property
+    def spent(self) -> Spent:
+        """What was spent, of all runs of the plan."""
+        return Spent(self._calls, self._tokens, self._cost)
+
     def reserve(self, requests: Sequence[Request]) -> bool:
         """Return whether these may be sent, all of them; if so they count as in flight until they are committed.
 

@@ -26,9 +26,9 @@ from engine.run.context import NodeContext
 from engine.run.dispatcher import BudgetReached, Dispatcher
 from engine.run.ledger import Ledger
 from engine.run.origins import Origins
-from engine.run.progress import Reporter
 from engine.run.repeated import Recorded
 from engine.run.session import Session
+from engine.run.watching import Watched
 from engine.spec.recipe import Budget
 from engine.stages import STAGES
 from engine.stages.load import ReadRows
@@ -70,13 +70,16 @@ class Execution:
         budget: Budget,
         store: Store,
         run: str,
-        reporter: Reporter,
+        reporter: Watched,
         recorded: Recorded | None = None,
     ) -> None:
         """Take what to run and where its rows go; `run` is an id from `store.start_run`."""
         self._plan, self._resources = plan, resources
         self._store, self._run, self._reporter = store, run, reporter
         self._tracker = BudgetTracker(budget, store.spent(node.id for node in plan.nodes.values()))
+        reporter.planned(
+            plan, budget.model_dump(), lambda: (self._tracker.spent, self._tracker.in_flight)
+        )
         self._ledger = Ledger(store, run, self._tracker)
         self._session = Session(resources.models, reporter, self._texts, recorded)
         self._dispatcher = Dispatcher(
@@ -118,6 +121,13 @@ class Execution:
         names = self._settled - self._skipped
         return [node for node in self._plan.nodes.values() if node.name in names]
 
+    def tell_end(self, note: str) -> None:
+        """Tell those who look from outside how it ended, and what it waits for."""
+        waits = [
+            {"file": str(batch.file), "requests": batch.requests} for batch in self.outcome.batches
+        ]
+        self._reporter.ended(self.outcome.status, note, waits)
+
     def _pass(self, finished: Mapping[str, object]) -> None:
         """Work on every node that nothing holds up, in the plan's order."""
         self._waiting = set(self._later)
@@ -130,8 +140,10 @@ class Execution:
             status = self._reach(node, finished)
             if status == "waiting":
                 self._waiting.add(node.name)
+                self._reporter.node(node.name, "waiting")
                 continue
             self._settled.add(node.name)
+            self._reporter.node(node.name, status)
             if status == "skipped":
                 self._skipped.add(node.name)
             else:
@@ -223,6 +235,7 @@ class Execution:
         Returns False for a node that must wait for replies.
         """
         started, clock = self._began.setdefault(node.name, (now(), time.monotonic()))
+        self._reporter.node(node.name, "running")
         self._session.enter(node.name)
         context = NodeContext(
             node,
@@ -303,7 +316,7 @@ def execute(
     budget: Budget,
     store: Store,
     run: str,
-    reporter: Reporter,
+    reporter: Watched,
     origins: Origins,
     recorded: Recorded | None = None,
 ) -> Outcome:
@@ -335,6 +348,7 @@ def _executed(execution: Execution, store: Store, run: str, origins: Origins) ->
     origins.record(execution.reached())
     note = outcome.note or "; ".join(outcome.notes)
     store.end_run(run, outcome.status, note)
+    execution.tell_end(note)
     counts = {"computed": outcome.computed, "cached": outcome.cached, "skipped": outcome.skipped}
     _log.info("run %s", outcome.status, extra={"fields": {"note": note, **counts}})
     return outcome

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from engine.data.splits import Splits
-from engine.plan.estimate import Estimate, estimate
+from engine.plan.estimate import Estimate, estimates, summed
 from engine.plan.graph import Plan
 from engine.plan.resources import Resources
 from engine.rows import SPLITS, Example, Failure, Row
@@ -23,6 +23,14 @@ _RATES = (
 )
 
 
+class NodeExpected(NamedTuple):
+    """What one node is expected to take."""
+
+    estimate: Estimate
+    minutes: Range | None
+    """As of `Expected`."""
+
+
 class Expected(NamedTuple):
     """What a run is expected to take."""
 
@@ -31,6 +39,8 @@ class Expected(NamedTuple):
     """At the speed of earlier runs in the store, evaluation apart; None where there is no such run."""
     evaluated: bool
     """Whether some failures are known already, so that the range is narrow."""
+    nodes: Mapping[str, NodeExpected]
+    """By the names of those nodes that still ask or train."""
 
 
 def expect(
@@ -52,8 +62,10 @@ def expect(
             size = _kept(loaded_before)
     if load.id in finished:
         resources.splits.forget()
-    whole = estimate(plan, resources, finished, size.rows, failing, size.mean)
-    return Expected(whole, _minutes(whole, store.state) if store else None, bool(failing))
+    each = estimates(plan, resources, finished, size.rows, failing, size.mean)
+    whole, pace = summed(each.values()), _pace(store.state) if store else None
+    priced = {name: NodeExpected(one, _minutes(one, pace)) for name, one in each.items()}
+    return Expected(whole, _minutes(whole, pace), bool(failing), priced)
 
 
 def _failing(plan: Plan, store: Store | None, finished: Collection[str]) -> dict[str, int]:
@@ -98,11 +110,24 @@ def _read(splits: Splits, columns: Sequence[str], limit: int | None) -> _Size:
     return _Size(counts, characters)
 
 
-def _minutes(whole: Estimate, state: Path) -> Range | None:
-    """Return how long that takes at the speed of earlier runs in this store; evaluation comes on top."""
+class _Pace(NamedTuple):
+    """Seconds that earlier runs of a store took for an optimizer step and for a token."""
+
+    step: float
+    token: float
+
+
+def _pace(state: Path) -> _Pace | None:
     rates = stored(state, _RATES)[0]
     if rates["step"] is None or rates["token"] is None:
         return None
-    training = whole.steps * rates["step"]
-    low, high = ((tokens * rates["token"] + training) / 60 for tokens in whole.tokens)
+    return _Pace(rates["step"], rates["token"])
+
+
+def _minutes(whole: Estimate, pace: _Pace | None) -> Range | None:
+    """Return how long that takes at the speed of earlier runs in this store; evaluation comes on top."""
+    if pace is None:
+        return None
+    training = whole.steps * pace.step
+    low, high = ((tokens * pace.token + training) / 60 for tokens in whole.tokens)
     return Range(low, high)

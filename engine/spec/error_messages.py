@@ -21,6 +21,8 @@ from engine.spec.yaml import Document, KeyPath
 _NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?")
 _KEY = "[key]"
 """What pydantic puts behind a key, in a mapping with keys of one's own, that is wrong itself."""
+AS_TEXT = "put quotes around it if it is meant as text"
+AS_NUMBER = "write the number without quotes"
 _TYPES = {
     "string_type": "text",
     "int_type": "a whole number",
@@ -272,9 +274,9 @@ def _type_hint(kind: str, value: Any) -> str:
     if kind == "list_type" and isinstance(value, str):
         return f"write a list: [{value}]"
     if kind == "string_type" and isinstance(value, (bool, int, float)):
-        return "put quotes around it if it is meant as text"
+        return AS_TEXT
     if kind in ("int_type", "float_type") and isinstance(value, str) and _NUMBER.fullmatch(value):
-        return "write the number without quotes"
+        return AS_NUMBER
     return ""
 
 

@@ -180,6 +180,7 @@ def load(
     path: str | Path,
     overrides: Mapping[str, Value] | None = None,
     settings: Mapping[str, Any] | None = None,
+    text: str | None = None,
 ) -> LoadedRecipe:
     """Read, check and freeze a recipe; raises RecipeError with every problem found.
 
@@ -189,25 +190,25 @@ def load(
             own type.
         settings: Values by dotted keys (`augment.rows_per_round`, `metrics.0.name`), over those of the recipe and of
             its method.
+        text: What is to stand in the file, in place of what does: a text that is being edited.
     """
     file = find_recipe(path)
     try:
         # A file that is named is what the user wants; one that is found in a named folder may be a link of another's.
         found = passed_file(file, None if Path(path) == file else file.absolute().parent, "recipe")
-        raw = read_bytes(found)
+        source = decode(read_bytes(found), file) if text is None else text
     except OSError as error:
         message = f"this file cannot be read: {error.strerror}"
         raise RecipeError([Problem(Location.at(file), message, "check its permissions")]) from None
     with reading(file):
-        return _loaded(raw, file, dict(overrides or {}), dict(settings or {}))
+        return _loaded(source, file, dict(overrides or {}), dict(settings or {}))
 
 
 def _loaded(
-    raw: bytes, file: Path, overrides: dict[str, Value], settings: dict[str, Any]
+    source: str, file: Path, overrides: dict[str, Value], settings: dict[str, Any]
 ) -> LoadedRecipe:
     base = file.absolute().parent
     name_places(base, (value for value in overrides.values() if isinstance(value, str)))
-    source = decode(raw, file)
     extended = with_bases(parse(source, file), file)
     problems = [problem for each in extended.bases for problem in _secrets(each)]
     document = extended.document

@@ -44,7 +44,7 @@ _MAX_DEPTH = 50
 _MAX_VALUES = 20_000
 LARGEST = 1_000_000
 """Bytes of a file that says what is to be done: a recipe, a prompt, an operator, a schema."""
-_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
+LINE_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 """Where PyYAML begins a new line."""
 
 
@@ -230,7 +230,7 @@ def _unreadable(error: ReaderError, text: str, path: Path) -> Problem:
     position = (
         text.find(chr(error.character)) if isinstance(error.character, int) else error.position
     )
-    *above, line = _BREAK.split(text[:position])
+    *above, line = LINE_BREAK.split(text[:position])
     return Problem(
         Location.at(path, len(above) + 1, len(line) + 1),
         f"the control character U+{ord(text[position]):04X} is not allowed",
@@ -247,7 +247,7 @@ def _syntax(error: yaml.MarkedYAMLError, text: str, path: Path) -> Problem:
     if complaint.startswith("more than "):
         hint = "rows belong into data files; divide what is left"
         return Problem(where, complaint, hint, code="size")
-    line = _BREAK.split(text)[mark.line] if mark else ""
+    line = LINE_BREAK.split(text)[mark.line] if mark else ""
     if "\\t" in complaint or "\t" in line[: (mark.column + 1 if mark else 0)]:
         return Problem(where, "a tab stands here", "use spaces instead of tabs", code="yaml")
     if "found unexpected end of stream" in complaint and error.context_mark:

@@ -13,7 +13,7 @@ from engine.store.columns import (
 )
 from engine.store.file import FILE, Busy
 from engine.store.ingest import add_reviews
-from engine.store.lock import Holder, holder
+from engine.store.lock import Holder, holder, taken
 from engine.store.origins import Sighting
 from engine.store.query import (
     QueryResult,
@@ -57,5 +57,6 @@ __all__ = [
     "outcome_rows",
     "reader",
     "rows",
+    "taken",
     "unseen",
 ]

@@ -55,13 +55,14 @@ def hold(state: Path, wait: float = 0.5) -> Iterator[RunLock]:
         try:
             lock = stack.enter_context(locks.hold(path, wait))
         except locks.HeldError as held:
-            raise _taken(state, Holder(held.holder.pid, held.holder.note)) from None
+            raise taken(state, Holder(held.holder.pid, held.holder.note)) from None
         except OSError as error:
             raise disk_error(error, path) from error
         yield RunLock(lock)
 
 
-def _taken(state: Path, other: Holder) -> RunError:
+def taken(state: Path, other: Holder) -> RunError:
+    """Return what is said to who wants the run lock of a state folder that another process has."""
     run = f" ({other.run})" if other.run else ""
     who = f"process {other.pid}" if other.pid else "another process"
     return RunError(

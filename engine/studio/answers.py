@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -21,41 +21,50 @@ SHORT = 280
 
 
 @dataclass(frozen=True, slots=True)
-class Exact:
-    """A text that a page edits or sends back: it goes there as it is, not as reports show it."""
+class Verbatim:
+    """What a page is to get letter by letter, because it is edited there and comes back; an editor marks what hides."""
 
-    text: str
+    value: Any
 
 
 def encoded(value: Any) -> bytes:
     """Return a value as JSON: dataclasses as objects, times in UTC, numbers that JSON lacks as null or as texts.
 
     Texts are clean (`plain_text.clean`): what sets words in another order or cannot be seen stands as its code. What
-    is to be edited is `Exact`.
+    is to be edited is `Verbatim`.
     """
     return orjson.dumps(plain(value))
 
 
-def plain(value: Any) -> Any:
-    """Return a value made of what JSON knows."""
+def plain(value: Any, shown: Callable[[str], Any] = clean) -> Any:
+    """Return a value made of what JSON knows, its texts as `shown` makes them."""
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, Exact):
-        # As escapes: also halves of surrogate pairs, which are no UTF-8.
-        return orjson.Fragment(json.dumps(value.text).encode())
+        return shown(value)
     if isinstance(value, int):
         return value if abs(value) < EXACT else str(value)
+    if isinstance(value, Verbatim):
+        return plain(value.value, _letters)
     if isinstance(value, Mapping):
-        return {clean(str(key)): plain(one) for key, one in value.items()}
+        name = clean if shown is clean else _whole
+        return {name(str(key)): plain(one, shown) for key, one in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [
-            plain(one) for one in (sorted(value) if isinstance(value, set | frozenset) else value)
-        ]
+        ordered = sorted(value) if isinstance(value, set | frozenset) else value
+        return [plain(one, shown) for one in ordered]
     if is_dataclass(value) and not isinstance(value, type):
-        return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
+        return {one.name: plain(getattr(value, one.name), shown) for one in fields(value)}
     return _other(value)
+
+
+def _letters(text: str) -> Any:
+    """Return a text as it is."""
+    # As escapes, since half of a pair of surrogates is no UTF-8.
+    return orjson.Fragment(json.dumps(text).encode())
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _other(value: Any) -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +16,15 @@ from engine.studio.assets import assets
 from engine.studio.guard import Guard, Pass
 from engine.studio.settings import Settings
 from engine.studio.threads import in_thread
+from engine.studio.uploads import received
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.types import ASGIApp
 
-LARGEST_BODY = 1_000_000
-"""Bytes of a question's body."""
+LARGEST_BODY = 4_000_000
+"""Bytes of a question's body: as JSON, a recipe of the largest size is longer than its file."""
 Told = Callable[[Exception], None]
 
 
@@ -45,6 +47,8 @@ class Route:
     answer: Callable[[Settings, Asked, Stop], Any]
     writes: bool = False
     """Whether it changes anything: refused with `--read-only`."""
+    uploads: bool = False
+    """Whether its body is a file (`Asked.file`), and no JSON."""
 
 
 def make(settings: Settings, ticket: Pass, routes: tuple[Route, ...], told: Told) -> ASGIApp:
@@ -76,8 +80,8 @@ def _endpoint(settings: Settings, route: Route, told: Told) -> Callable[[Request
                     "this studio is for looking only",
                     "start it without --read-only to change things",
                 )
-            asked = Asked(request.path_params, request.query_params, await _body(request))
-            found = await in_thread(request, lambda stop: route.answer(settings, asked, stop))
+            async with _sent(request, settings, route) as asked:
+                found = await in_thread(request, lambda stop: route.answer(settings, asked, stop))
         except InternalError as error:
             return _bug(error, told)
         except EngineError as error:
@@ -87,6 +91,16 @@ def _endpoint(settings: Settings, route: Route, told: Told) -> Callable[[Request
         return _file(found) if isinstance(found, Download) else _json(found)
 
     return endpoint
+
+
+@asynccontextmanager
+async def _sent(request: Request, settings: Settings, route: Route) -> AsyncIterator[Asked]:
+    """Yield what a page sends; a file of it is gone afterwards, unless somebody moved it."""
+    if not route.uploads:
+        yield Asked(request.path_params, request.query_params, await _body(request))
+        return
+    async with received(request, settings.state) as file:
+        yield Asked(request.path_params, request.query_params, file=file)
 
 
 async def _body(request: Request) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from engine.bounds import LARGEST
@@ -19,6 +20,8 @@ class Asked:
     query: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] = field(default_factory=dict)
     """A JSON object; empty where the question has no body."""
+    file: Path | None = None
+    """Of an upload: what was sent, whole, which is removed again unless it is moved elsewhere."""
 
     def text(self, name: str, default: str = "") -> str:
         """Return a text; raises EngineError where the body has something else in its place."""

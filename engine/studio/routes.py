@@ -12,6 +12,8 @@ from engine.studio.explore.row import call, row
 from engine.studio.explore.runs import about, generation, overview, runs, spend
 from engine.studio.explore.tables import facets, failures, generated
 from engine.studio.reviewing.routes import ROUTES as REVIEWING
+from engine.studio.running.routes import ROUTES as RUNNING
+from engine.studio.start.routes import ROUTES as START
 from engine.studio.versions.routes import ROUTES as VERSIONS
 
 EXPLORE = (
@@ -36,4 +38,4 @@ EXPLORE = (
     Route("POST", "/sql/export", export),
 )
 
-ROUTES = (*EXPLORE, *AUTHOR, *REVIEWING, *VERSIONS)
+ROUTES = (*EXPLORE, *AUTHOR, *START, *RUNNING, *REVIEWING, *VERSIONS)

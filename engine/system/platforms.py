@@ -10,7 +10,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from engine.errors import EngineError
@@ -133,3 +133,29 @@ def bounded(seconds: float, memory: int) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         resource.setrlimit(resource.RLIMIT_DATA, held)
+
+
+@contextlib.contextmanager
+def held(pid: int) -> Iterator[Callable[[signal.Signals], None]]:
+    """Give what sends signals to a process, and to no other one that has its number later; raises ProcessLookupError.
+
+    Where the system cannot hold a process (macOS), the number alone tells which one it is.
+    """
+    if not hasattr(os, "pidfd_open"):
+        yield lambda number: os.kill(pid, number)
+        return
+    handle = os.pidfd_open(pid)
+    try:
+        yield lambda number: signal.pidfd_send_signal(handle, number)
+    finally:
+        os.close(handle)
+
+
+def ignores(pid: int, number: signal.Signals) -> bool:
+    """Return whether a process ignores a signal; False where the system does not say (macOS)."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return False
+    ignored = next((line.split()[1] for line in lines if line.startswith("SigIgn:")), "0")
+    return bool(int(ignored, 16) >> (number - 1) & 1)

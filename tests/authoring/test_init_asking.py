@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.authoring.start.beginning import Asked
+from engine.authoring.start.asking import Asked
 from engine.authoring.start.questions import Answers, Question
 from engine.cli.authoring import init_command
 from engine.cli.authoring.init_command import _read

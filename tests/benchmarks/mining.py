@@ -3,14 +3,17 @@
     python -m tests.benchmarks.mining                       # three seeds, some minutes per arm and seed
     python -m tests.benchmarks.mining --seeds 0             # one seed
     python -m tests.benchmarks.mining --arm 'surer={"sure": 0.7}'
+    python -m tests.benchmarks.mining --recipe RECIPE --steps 200   # another recipe that mines, with its own test rows
 
-Embedded models alone. Every arm is the recipe `quickstart` with the larger test set of `mining_test.jsonl`, written for
-it by somebody who saw neither the pool nor the data, and with the control: as many optimizer steps on the original rows
-alone, with another training seed. All students, round 0's too, train for the steps that the recipe gives round 1.
-`mined` chooses rows as the recipe does; `random` takes as many from the same pool by chance, with the same labels, from
-the same labeller, as many for each label. In brackets: 95 % interval of the paired difference over seeds and test rows
-(`engine.statistics.two_way_mean`). `--labels FILE`, the pool with its right labels, adds how many of the mined labels
-are right; nothing else sees them. All arms share a folder (`--folder`), so that the same command goes on after a kill.
+Embedded models alone. Every arm is the recipe `quickstart`, or the given one, with the control: as many optimizer steps
+on the original rows alone, with another training seed. The quickstart is asked the larger test set of
+`mining_test.jsonl`, written for it by somebody who saw neither the pool nor the data. All students, round 0's too,
+train for the same steps. `mined` chooses rows as the recipe does; `random` takes as many from the same pool by chance,
+with the same labels, from the same labeller, as many for each label. In brackets: 95 % interval of the paired
+difference over seeds and test rows (`engine.statistics.two_way_mean`). `--labels FILE`, the pool with its right labels,
+adds how many of the mined labels are right; nothing else sees them. Each seed has a state folder of its own in
+`--folder`, which its arms share: the same command goes on after a kill, and seeds may be run beside one another before
+one command prints them all.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +39,7 @@ TEST = Path(__file__).with_name("mining_test.jsonl")
 ARMS: Mapping[str, Mapping[str, Any]] = {"mined": {}, "random": {"by": []}}
 """Arm -> what it changes of the recipe's `augment.mine`; `augment` and `train` in it change those blocks."""
 STEPS = 120
-"""Of every student: what `steps: per_row` makes of 60 original and 120 mined rows."""
+"""Of every student of the quickstart: what `steps: per_row` makes of 60 original and 120 mined rows."""
 _RIGHT = """
 SELECT p.seed, p.round, p.example, coalesce(p.answer = e.target, false) AS is_right
 FROM prediction p JOIN all_run_rows r USING (node)
@@ -43,27 +47,45 @@ JOIN (SELECT DISTINCT id, target FROM example WHERE split = 'test') e ON e.id = 
 WHERE p.split = 'test' AND r.run = '{run}' ORDER BY p.example
 """
 _MINED = """
-SELECT seed, inputs ->> 'text' AS text, target FROM all_training_rows
+SELECT inputs ->> 'text' AS text, target FROM all_training_rows
 WHERE run = '{run}' AND round = 1 AND origin = 'mined'
 """
 
 Answers = Mapping[int, Mapping[int, npt.NDArray[np.float64]]]
 """Round -> seed -> whether each test row is right."""
+Labels = Sequence[tuple[str, str]]
+"""Mined rows of all seeds: text and label."""
 
 
-def write_recipe(name: str, changes: Mapping[str, Any], seeds: Sequence[int], folder: Path) -> Path:
+@dataclass(frozen=True)
+class Mined:
+    """The recipe whose mining is measured, and the steps of each of its students."""
+
+    recipe: Path = RECIPE
+    steps: int = STEPS
+
+    @property
+    def test(self) -> Path | None:
+        """Test rows in place of the recipe's own."""
+        return TEST.resolve() if self.recipe == RECIPE else None
+
+
+def write_recipe(
+    base: Mined, name: str, changes: Mapping[str, Any], seed: int, folder: Path
+) -> Path:
     """Write an arm's recipe and return its path."""
-    recipe = yaml.safe_load(RECIPE.read_text("utf-8"))
-    recipe["vars"]["data"] = str(RECIPE.parent.resolve() / "data")
-    recipe["data"]["test"] = {"path": str(TEST.resolve())}
+    recipe = yaml.safe_load(base.recipe.read_text("utf-8"))
+    recipe["vars"]["data"] = str(base.recipe.parent.resolve() / "data")
+    if base.test:
+        recipe["data"]["test"] = {"path": str(base.test)}
     mine = dict(changes)
     recipe["augment"].update(mine.pop("augment", {}))
-    recipe["train"].update({"steps": STEPS, **mine.pop("train", {})})
+    recipe["train"].update({"steps": base.steps, **mine.pop("train", {})})
     recipe["augment"]["mine"].update(mine)
     recipe["loop"]["control"] = True
     # YAML 1.1, which is read here, takes this word for false.
     recipe["quality"]["judge"] = "off"
-    recipe["seeds"] = list(seeds)
+    recipe["seeds"] = [seed]
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(recipe, sort_keys=False), "utf-8")
     return path
@@ -88,10 +110,28 @@ def compared(
     return two_way_mean(np.stack([one[seed] - other[seed] for seed in seeds]))
 
 
-def mined_labels(state: Path, run: str, labels: Path | None) -> str:
+def arm(
+    base: Mined, name: str, changes: Mapping[str, Any], seeds: Sequence[int], folder: Path
+) -> tuple[Answers, Labels]:
+    """Run an arm for each seed, or what is left of it; return its students' answers and its mined rows."""
+    rounds: dict[int, dict[int, npt.NDArray[np.float64]]] = {}
+    mined: list[tuple[str, str]] = []
+    for seed in seeds:
+        own = folder / f"seed-{seed}"
+        own.mkdir(parents=True, exist_ok=True)
+        state = own / "state"
+        recipe = write_recipe(base, name, changes, seed, own)
+        allow = [TEST, base.recipe.parent]
+        run = Project.open(recipe, state, allow=allow).run().run
+        for number, by_seed in answers(state, run).items():
+            rounds.setdefault(number, {}).update(by_seed)
+        rows = stored(state, _MINED.format(run=run))
+        mined += [(row["text"], row["target"]) for row in rows]
+    return rounds, mined
+
+
+def mined_labels(rows: Labels, seeds: int, labels: Path | None) -> str:
     """Return how many rows were mined, and how many of their labels are right where that is known."""
-    rows = stored(state, _MINED.format(run=run))
-    seeds = len({row["seed"] for row in rows})
     text = f"{len(rows) / max(1, seeds):.0f} rows a seed"
     if labels is None or not rows:
         return text
@@ -99,7 +139,7 @@ def mined_labels(state: Path, run: str, labels: Path | None) -> str:
         row["text"]: row["intent"]
         for row in map(json.loads, labels.read_text("utf-8").splitlines())
     }
-    right = [known[row["text"]] == row["target"] for row in rows]
+    right = [known[text] == target for text, target in rows]
     return f"{text}, {100 * sum(right) / len(right):.1f} % of their labels right"
 
 
@@ -123,17 +163,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--arm", action="append", default=[], help="NAME={JSON of augment.mine}")
     parser.add_argument("--folder", type=Path, default=Path(".pada/mining"))
     parser.add_argument("--labels", type=Path)
+    parser.add_argument("--recipe", type=Path, default=RECIPE)
+    parser.add_argument("--steps", type=int, default=STEPS, help="of every student")
     given = parser.parse_args(arguments)
-    given.folder.mkdir(parents=True, exist_ok=True)
-    state = given.folder / "state"
     arms = {name: ARMS[name] for name in given.arms}
     arms |= {name: json.loads(text) for name, _, text in (a.partition("=") for a in given.arm)}
+    base = Mined(given.recipe, given.steps)
     found: dict[str, Answers] = {}
     for name, changes in arms.items():
-        path = write_recipe(name, changes, given.seeds, given.folder)
-        run = Project.open(path, state, allow=[TEST]).run().run
-        found[name] = answers(state, run)
-        print(f"{name}: {mined_labels(state, run, given.labels)}", flush=True)
+        found[name], rows = arm(base, name, changes, given.seeds, given.folder)
+        print(f"{name}: {mined_labels(rows, len(given.seeds), given.labels)}", flush=True)
     first = next(iter(found.values()))
     print(f"\ntest accuracy, {len(next(iter(first[0].values())))} rows")
     print(line("round 0", first[0]))

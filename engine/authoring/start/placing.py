@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import shlex
+import shutil
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -184,6 +185,27 @@ def added(file: Path, text: str | None) -> Iterator[None]:
 
 
 @contextmanager
+def put(part: Path, file: Path) -> Iterator[None]:
+    """Give a file a second place, where nothing is yet, for as long as the block succeeds: else it is removed there.
+
+    Raises:
+        EngineError: something is there, or it cannot be written.
+    """
+    refuse_existing({file: ""})
+    try:
+        with writing(file.parent):
+            _put(part, file)
+    except FileExistsError:
+        refuse_existing({file: ""})
+        raise
+    try:
+        yield
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
 def staged(folder: Path, text: str) -> Iterator[Path]:
     """Yield a file with a text in a folder, under a name of its own, which is gone afterwards."""
     file = folder / f".{RECIPE.removesuffix('.yaml')}-{secrets.token_hex(8)}.yaml"
@@ -222,5 +244,10 @@ def _put(part: Path, file: Path) -> None:
         raise
     except OSError:
         # Some file systems know no links.
-        with file.open("x", encoding="utf-8") as stream:
-            stream.write(part.read_text("utf-8"))
+        with part.open("rb") as whole, file.open("xb") as stream:
+            try:
+                shutil.copyfileobj(whole, stream)
+            except BaseException:
+                # It is nobody else's: `x` opens no file that is there.
+                file.unlink(missing_ok=True)
+                raise

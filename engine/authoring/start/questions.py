@@ -101,9 +101,13 @@ class Answers:
 
     def optional(self, question: Question, given: str | None) -> str:
         """Return the same for a question whose proposal is good enough where nobody can be asked."""
-        if given is None and (self._ask is None or self._takes_all):
-            return question.proposal[0]
-        return self.one(question, given)
+        return self.optional_several(question, [given] if given is not None else [])[0]
+
+    def optional_several(self, question: Question, given: Sequence[str]) -> list[str]:
+        """Return the same for such a question with several answers."""
+        if not given and (self._ask is None or self._takes_all):
+            return list(question.proposal)
+        return self.several(question, given)
 
     def require_all(self) -> None:
         """Raise EngineError with the flags of what nobody answered."""

@@ -63,8 +63,21 @@ class Settled:
     """What to tell the user, a line each."""
 
 
-def settle(kind: str, looked: Looked, seen: Sequence[str], target: str) -> Settled:
+def settle(
+    kind: str,
+    looked: Looked,
+    seen: Sequence[str],
+    target: str,
+    fold: Sequence[str] = FOLDS,
+) -> Settled:
     """Return the task of a kind over columns.
+
+    Args:
+        kind: The kind.
+        looked: The rows.
+        seen: Columns that the student sees.
+        target: The column with the right answers.
+        fold: What may make no difference between labels, where it tells some apart.
 
     Raises:
         EngineError: the columns are not there, or hold nothing that the kind could be trained on.
@@ -76,7 +89,10 @@ def settle(kind: str, looked: Looked, seen: Sequence[str], target: str) -> Settl
             raise EngineError(
                 f"{looked.place} has no column '{name}'", unknown_column(name, looked.columns)
             )
-    settled = _KINDS[kind](looked, list(seen), target)
+    if kind == "classification":
+        settled = _classification(looked, list(seen), target, fold)
+    else:
+        settled = _KINDS[kind](looked, list(seen), target)
     return _with_metrics(_without_blanks(settled, looked))
 
 
@@ -119,7 +135,9 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(f"'{name}'" for name in names)
 
 
-def _classification(looked: Looked, seen: list[str], target: str) -> Settled:
+def _classification(
+    looked: Looked, seen: list[str], target: str, may_fold: Sequence[str]
+) -> Settled:
     column = _column(looked, target)
     params: dict[str, Any] = {}
     columns: dict[str, str] = {}
@@ -146,7 +164,7 @@ def _classification(looked: Looked, seen: list[str], target: str) -> Settled:
         per_row = [[answer] for answer in answers]
     counts = Counter(name for names in per_row for name in names)
     _check_labels(looked, target, counts, len(per_row))
-    fold, kept, said = _folds(counts)
+    fold, kept, said = _folds(counts, [each for each in FOLDS if each in may_fold])
     labels = kept if len(kept) <= _MOST_WRITTEN else []
     about = f"{len(kept):,} labels" + (" and any number of them per row" if params else "")
     return Settled(
@@ -179,9 +197,11 @@ def _some(names: Sequence[str]) -> str:
     return shown + (f", … and {len(names) - 8} more" if len(names) > 8 else "")
 
 
-def _folds(counts: Mapping[str, int]) -> tuple[list[Fold], list[str], list[str]]:
+def _folds(
+    counts: Mapping[str, int], may_fold: Sequence[Fold]
+) -> tuple[list[Fold], list[str], list[str]]:
     """Return what spellings differ in, the labels with the commonest spelling of each, and what to say."""
-    groups = alike(counts, FOLDS)
+    groups = alike(counts, may_fold) if may_fold else []
     found = {fold for group in groups for fold in differences(group)}
     fold = [each for each in FOLDS if each in found]
     ranked = sorted(counts, key=lambda name: (-counts[name], name))
@@ -360,7 +380,6 @@ def _chat(looked: Looked, seen: Sequence[str], target: str) -> Settled:
 
 
 _KINDS = {
-    "classification": _classification,
     "multiple_choice": _multiple_choice,
     "extraction": _extraction,
     "numeric": _numeric,

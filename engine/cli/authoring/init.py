@@ -62,6 +62,15 @@ def init(
         str | None,
         typer.Option(metavar="COLUMN", help="The right answers.", rich_help_panel=_OF_TASK),
     ] = None,
+    fold: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fold-labels",
+            metavar="WHAT",
+            help="What makes no difference between labels: case, space, unicode; none for nothing.",
+            rich_help_panel=_OF_TASK,
+        ),
+    ] = None,
     description: Annotated[
         str | None,
         typer.Option(
@@ -125,7 +134,7 @@ def init(
     ] = False,
 ) -> None:
     """Write a recipe for a data file: looks at it, asks what it cannot know, checks what it writes."""
-    from engine.authoring.start.beginning import Asked
+    from engine.authoring.start.asking import Asked
     from engine.authoring.start.teachers import AskedTeacher
     from engine.cli.authoring.init_command import copy_command, init_command
 
@@ -136,6 +145,7 @@ def init(
         task=task,
         input=inputs or [],
         target=target,
+        fold=fold or [],
         name=name,
         description=description,
         to=to or Path(),

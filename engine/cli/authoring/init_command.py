@@ -6,7 +6,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from engine.authoring.start.beginning import Asked, begin
+from engine.authoring.start.asking import Asked
+from engine.authoring.start.beginning import begin
 from engine.authoring.start.copying import copy_recipe
 from engine.authoring.start.placing import command
 from engine.authoring.start.questions import Answers, GoBack, Question, checked
@@ -74,6 +75,7 @@ def copy_command(source: str, asked: Asked, to: Path | None) -> None:
         "--task": asked.task,
         "--input": asked.input,
         "--target": asked.target,
+        "--fold-labels": asked.fold,
         "--description": asked.description,
         "--format": asked.format,
         "a teacher": any(asked.teacher.__getattribute__(key) for key in asked.teacher.__slots__),

@@ -22,8 +22,7 @@ from engine.plan.defaults import complete
 from engine.plan.graph import Plan
 from engine.plan.resources import Resources, gather, task_prompt
 from engine.plan.validate import Examined, examine
-from engine.rehearsal import Play, rehearse
-from engine.rehearsal.rehearse import ASKING
+from engine.rehearsal import ASKING, STUDENT, rehearse
 from engine.rows import SPLITS
 from engine.site.pages.facts import Branch, RecipeFacts, ShownPrompt, UsedOperator
 from engine.site.pages.graph import graph_of
@@ -33,9 +32,6 @@ from engine.spec.named_files import passed_file
 from engine.spec.recipe import Taxonomy
 from engine.spec.yaml import decode, read_bytes
 from engine.stages import STAGES
-from engine.stages.evaluate.predict import PredictParams
-from engine.stages.outputs import Loaded
-from engine.stages.task_view import PromptedTask, StudentPrompts
 
 ROWS = 120
 """Rows of a split with which prompts are rendered: they show a few of them."""
@@ -249,7 +245,7 @@ def _prompts(
         return tuple(_written(plan, resources)), why
     resources = replace(resources, splits=splits, data=splits.digests())
     plan = compile_plan(loaded.recipe, resources, task_prompt(loaded), ROWS)
-    shown = [*_student(plan, resources), *_asked(plan, resources)]
+    shown = [*_asked(plan, resources)]
     names = {one.file for one in shown}
     others = [one for one in _written(plan, resources) if one.file not in names]
     note = (
@@ -271,8 +267,8 @@ def _has_errors(problems: Sequence[Problem]) -> bool:
 
 
 def _asked(plan: Plan, resources: Resources) -> Iterator[ShownPrompt]:
-    """Yield the first request of each stage that asks a teacher or a judge, with each of its prompts."""
-    for stage in ASKING:
+    """Yield the first request of each stage that asks a model, with each of its prompts."""
+    for stage in (STUDENT, *ASKING):
         try:
             rehearsal = rehearse(plan, resources, stage, _NOWHERE)
         except EngineError:
@@ -281,24 +277,6 @@ def _asked(plan: Plan, resources: Resources) -> Iterator[ShownPrompt]:
         for one in rehearsal.prompts:
             turns = tuple((message.role, message.content) for message in one.request.messages)
             yield ShownPrompt(stage, one.role, one.prompt.name, turns, rendered=True)
-
-
-def _student(plan: Plan, resources: Resources) -> Iterator[ShownPrompt]:
-    node = next((one for one in plan.nodes.values() if one.stage == "predict"), None)
-    if node is None or not isinstance(node.params, PredictParams):
-        return
-    play = Play(plan, resources, _NOWHERE, None)
-    play.prepare(node)
-    params = node.params
-    loaded = next(output for output in play.outputs.values() if isinstance(output, Loaded))
-    rows = [example for example in loaded.train if example.split == "train"]
-    if not rows:
-        return
-    prompt = resources.prompts[params.prompt]
-    told = PromptedTask(task=params.task, prompt=params.prompt, shots=params.shots)
-    turns = StudentPrompts(told, prompt, rows)(rows[0])
-    shown = tuple((message.role, message.content) for message in turns)
-    yield ShownPrompt("predict", "student", prompt.name, shown, rendered=True)
 
 
 def _written(plan: Plan, resources: Resources) -> Iterator[ShownPrompt]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from engine.errors import EngineError
-from engine.report.expectation import expected_lines
+from engine.report.foreseen import foreseen
 from engine.review import (
     QUEUES,
     REASONS,
@@ -198,9 +198,7 @@ def ended(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
         "named": [
             {"node": one.node.name, "state": one.state, "because": one.because} for one in left[:8]
         ],
-        "estimate": expected_lines(
-            expected.estimate, expected.minutes, evaluated=expected.evaluated
-        ),
+        "estimate": foreseen(expected.estimate, expected.minutes, evaluated=expected.evaluated),
     }
     return answer
 

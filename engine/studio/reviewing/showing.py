@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.review import Desk, Entry, Item, about
-from engine.studio.answers import Exact, short
+from engine.studio.answers import Verbatim, short
 from engine.system.plain_text import is_plain
 
 
 def field(text: str) -> dict[str, Any]:
     """Return a text to be shown, and the exact one where that is another."""
-    return {"text": text, "exact": None if is_plain(text) else Exact(text)}
+    return {"text": text, "exact": None if is_plain(text) else Verbatim(text)}
 
 
 def item(one: Item, desk: Desk) -> dict[str, Any]:

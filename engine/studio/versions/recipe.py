@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.errors import EngineError
-from engine.report.expectation import expected_lines
+from engine.report.foreseen import foreseen
 from engine.store import Stop
 from engine.studio.answers import short
 from engine.studio.asked import Asked
@@ -132,7 +132,7 @@ def _estimate(found: Difference) -> list[str]:
     if found.expected is None or not found.pending:
         return []
     one = found.expected
-    return expected_lines(one.estimate, one.minutes, evaluated=one.evaluated)
+    return foreseen(one.estimate, one.minutes, evaluated=one.evaluated)
 
 
 def _command(verb: str, *words: str) -> str:

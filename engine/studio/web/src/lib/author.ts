@@ -21,3 +21,55 @@ export interface Problem {
 
 /** By path of the recipe. */
 export type Faults = Record<string, { problem: Problem; count: number }>;
+
+/** A place of a text that is replaced, as a browser counts. */
+export interface Change {
+  from: number;
+  to: number;
+  insert: string;
+}
+
+export interface Fix extends Change {
+  label: string;
+}
+
+export interface Shown {
+  problem: Problem;
+  start: number;
+  end: number;
+  path: (string | number)[] | null;
+  is_here: boolean;
+  /** Whether the text cannot be read because of it. */
+  is_unreadable: boolean;
+  fix: Fix | null;
+}
+
+export interface Opened {
+  recipe: string;
+  text: string;
+  is_crlf: boolean;
+  has_mark: boolean;
+  digest: string;
+  /** Why it cannot be changed; empty where it can. */
+  locked: string;
+}
+
+export interface Looked {
+  data?: Record<string, unknown> | null;
+  under?: Record<string, unknown> | null;
+  problems: Shown[];
+}
+
+export type Saved = { saved: true; digest: string; is_recipe: boolean } | { saved: false; now: Omit<Opened, "recipe" | "locked"> };
+
+export interface Edit {
+  path: (string | number)[];
+  op: "set" | "write" | "remove" | "insert" | "swap" | "rename";
+  value?: unknown;
+}
+
+export interface ShippedRecipe {
+  name: string;
+  description: string;
+  text: string;
+}

@@ -1,4 +1,6 @@
-/** The editor in a file of its own: only the page that needs it reads it. */
+/** The editors in a file of their own: only pages that need them read it. */
 import Editor from "./Editor.svelte";
+import YamlEditor from "./author/YamlEditor.svelte";
 
+export { YamlEditor };
 export default Editor;

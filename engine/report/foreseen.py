@@ -1,4 +1,4 @@
-"""What a run is expected to take, in the words of `pada plan`."""
+"""What a plan is expected to take, in words: what `pada plan` prints, and the studio says before a run."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from engine.report.formatting import between
 from engine.stages.forecast import Range
 
 
-def expected_lines(estimate: Estimate, minutes: Range | None, *, evaluated: bool) -> list[str]:
-    """Return what is still to be asked and trained, and how long that takes, a sentence each.
+def foreseen(estimate: Estimate, minutes: Range | None, *, evaluated: bool) -> list[str]:
+    """Return what is still to be asked and trained, and how long that takes, a line each.
 
     Args:
-        estimate: Of the nodes that are to be done.
-        minutes: At the speed of earlier runs; None where there is none.
-        evaluated: Whether some failures are known already, so that the range is narrow.
+        estimate: Of what is not finished.
+        minutes: None where no earlier run shows how fast it is.
+        evaluated: Whether failures are known already.
     """
     calls, tokens, money, unpriced, steps = estimate
     if not calls.high and not steps:
