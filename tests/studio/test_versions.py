@@ -77,6 +77,7 @@ def test_what_differs_is_what_pada_diff_says(folder: Path) -> None:
     assert of_run["command"] == "pada diff r0001 recipe.yaml"
 
 
+@pytest.mark.long
 def test_a_recipe_that_had_another_name_has_its_whole_history(folder: Path) -> None:
     studio = studio_of(folder)
     first = git(folder, "rev-parse", "HEAD")
@@ -98,6 +99,7 @@ def test_a_recipe_that_had_another_name_has_its_whole_history(folder: Path) -> N
     assert said["nodes"] == 17
 
 
+@pytest.mark.long
 def test_without_git_there_are_runs_and_no_versions(folder: Path) -> None:
     shutil.rmtree(folder / ".git")
     studio = studio_of(folder)
