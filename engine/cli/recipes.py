@@ -181,7 +181,8 @@ def show_list(what: str, recipe: str | None = None, *, as_json: bool = False) ->
 
 
 def _show_packages(*, as_json: bool) -> None:
-    from engine.cli.packages.deps import package_lines, package_records
+    from engine.cli.packages.deps import package_lines
+    from engine.packages.listing import package_records
 
     if as_json:
         print_records(sys.stdout, package_records(Path.cwd()))

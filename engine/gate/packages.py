@@ -50,6 +50,11 @@ def remember_package(name: str, content: str) -> Path:
     return file
 
 
+def is_trusted(content: str) -> bool:
+    """Return whether a package of this content counts as a part of the projects that install it."""
+    return content in _remembered()
+
+
 def _remembered() -> dict[str, str]:
     try:
         lines = (config_root() / _TRUSTED).read_text("utf-8").splitlines()

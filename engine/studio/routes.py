@@ -11,9 +11,10 @@ from engine.studio.explore.queries import catalogue, export, questions, run_quer
 from engine.studio.explore.row import call, row
 from engine.studio.explore.runs import about, generation, overview, runs, spend
 from engine.studio.explore.tables import facets, failures, generated
+from engine.studio.reviewing.routes import ROUTES as REVIEWING
 from engine.studio.running.routes import ROUTES as RUNNING
 from engine.studio.start.routes import ROUTES as START
-from engine.studio.reviewing.routes import ROUTES as REVIEWING
+from engine.studio.versions.routes import ROUTES as VERSIONS
 
 EXPLORE = (
     Route("GET", "/about", about),
@@ -37,4 +38,4 @@ EXPLORE = (
     Route("POST", "/sql/export", export),
 )
 
-ROUTES = (*EXPLORE, *AUTHOR, *START, *RUNNING, *REVIEWING)
+ROUTES = (*EXPLORE, *AUTHOR, *START, *RUNNING, *REVIEWING, *VERSIONS)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +17,8 @@ from engine.system.git import GitError, git_bytes, run_git
 _MOST = 5_000
 """Files of a commit that are read; of larger repositories those of the recipe's project alone."""
 _MOST_BYTES = 128_000_000
+_PATIENCE = 20.0
+"""Seconds to look for names that a recipe had."""
 _HIDDEN = {".git", ".pada"}
 """Folders whose files are nobody's sources."""
 
@@ -73,6 +77,45 @@ def commit_named(root: Path, revision: str) -> str:
         raise EngineError(f"there is no version '{revision}' in {root}", hint) from None
 
 
+def place_at(recipe: Path, revision: str) -> Path:
+    """Return where a recipe was in a version: it may have had another name then; raises EngineError without git."""
+    root = repository_of(recipe)
+    whole = Path(os.path.realpath(recipe.absolute()))
+    if not whole.is_relative_to(root):
+        return recipe
+    name = whole.relative_to(root).as_posix()
+    if _has(root, revision, name):
+        return recipe
+    # Looked for only where it is needed: it walks the whole history.
+    older = (one for one in names_of(root, name)[1:] if _has(root, revision, one))
+    found = next(older, None)
+    return recipe if found is None else root / found
+
+
+def _has(root: Path, revision: str, name: str) -> bool:
+    try:
+        run_git(["cat-file", "-e", "--end-of-options", f"{revision}:{name}"], root)
+    except GitError:
+        return False
+    return True
+
+
+def names_of(root: Path, file: str) -> list[str]:
+    """Return what a file is called and was called before, the latest name first."""
+    names = [file]
+    with suppress(GitError):
+        # A move is a commit that has the file under another name, and most of its lines.
+        said = run_git(
+            ["--literal-pathspecs", "-c", "log.showSignature=false", "log", "--follow", "--find-renames",
+             "--diff-filter=R", "--name-status", "--format=", "-z", "--", file],
+            root, _PATIENCE,
+        ).split("\0")  # fmt: skip
+        for how, old in pairwise(said):
+            if how.lstrip("\n").startswith("R") and how.lstrip("\nR").isdecimal():
+                names.append(old)
+    return list(dict.fromkeys(names))
+
+
 def files_at(place: Path, revision: str) -> Files:
     """Return the files of a commit around a recipe.
 
@@ -85,6 +128,7 @@ def files_at(place: Path, revision: str) -> Files:
     """
     root = repository_of(place)
     commit = commit_named(root, revision)
+    place = place_at(place, commit)
     listed = _listed(root, commit, ())
     by_path = {entry.path: entry for entry in listed}
     absolute = Path(os.path.realpath(place.absolute()))

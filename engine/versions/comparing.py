@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
+from pathlib import Path
 
 from engine.errors import EngineError
 from engine.versions.difference import Difference, difference
@@ -29,6 +31,32 @@ def compare_recipes(first: str, second: str | None, given: Given) -> Difference:
         return difference(before, after)
 
 
+def compare_versions(recipe: Path, before: str, after: str, given: Given) -> Difference:
+    """Return what differs between any two states of one recipe.
+
+    Args:
+        recipe: Its file.
+        before: A run's id, a version (tag, branch or commit), or nothing for the files as they are now.
+        after: Another.
+        given: As in `compare_recipes`.
+
+    Raises:
+        EngineError: there is none such, or it cannot be read.
+    """
+    runs = [name for name in (before, after) if is_run(name)]
+    if given.limit is None and runs:
+        given = replace(given, limit=stored_run(given.state, runs[0]).limit)
+    with ExitStack() as stack:
+        sides = [stack.enter_context(_state_of(recipe, name, given)) for name in (before, after)]
+        return difference(*sides)
+
+
+def _state_of(recipe: Path, name: str, given: Given) -> AbstractContextManager[Side]:
+    if not name or is_run(name):
+        return side(name or str(recipe), given)
+    return version(str(recipe), name, given)
+
+
 def _sides(first: str, second: str, given: Given, stack: ExitStack) -> tuple[Side, Side]:
     old, dots, new = second.partition("..")
     if dots and "/" not in second[:2] and not _is_path(second):
@@ -48,9 +76,7 @@ def _sides(first: str, second: str, given: Given, stack: ExitStack) -> tuple[Sid
         return before, after
     # The rows that a run took are those that a recipe is held against it with.
     if given.limit is None and (runs := [name for name in (first, second) if is_run(name)]):
-        given = Given(
-            given.state, given.vars, stored_run(given.state, runs[0]).limit, given.settings
-        )
+        given = replace(given, limit=stored_run(given.state, runs[0]).limit)
     return stack.enter_context(side(first, given)), stack.enter_context(side(second, given))
 
 

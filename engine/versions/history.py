@@ -11,10 +11,11 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from engine.errors import EngineError
+from engine.run.kept.repository import NOWHERE, Commit, commit_of
 from engine.spec.yaml import LARGEST, parse
 from engine.store import Store, reader
 from engine.system.git import GitError, git_bytes, run_git
-from engine.versions.commits import repository_of
+from engine.versions.commits import names_of, repository_of
 from engine.versions.sides import Given, Side, has_store, side
 
 _FOLDERS = ("prompts", "schemas", "operators", "methods")
@@ -63,10 +64,25 @@ class Version:
     tags: list[str]
     version: str
     """As the recipe says itself."""
+    file: str = ""
+    """What the recipe was called then, from the repository's folder; empty where it had none."""
     runs: list[RunScores] = field(default_factory=list)
 
 
+class History(NamedTuple):
+    """The versions of a recipe, and how its files are now."""
+
+    versions: list[Version]
+    now: Commit
+    """What is checked out, and which of the recipe's files are not as in it; nothing is known of it without git."""
+
+
 def history(recipe: str, given: Given, most: int = 20) -> list[Version]:
+    """Return the versions of `look`."""
+    return look(recipe, given, most).versions
+
+
+def look(recipe: str, given: Given, most: int = 20) -> History:
     """Return the versions of a recipe, the newest first, and last the runs that no version is known of.
 
     Args:
@@ -83,22 +99,35 @@ def history(recipe: str, given: Given, most: int = 20) -> list[Version]:
             root = repository_of(now.project.loaded.base)
             files = _files(now, root)
         except EngineError:
-            return [Version("", "", "", [], "", [run for _, run in runs])] if runs else []
+            alone = Version("", "", "", [], "", runs=[run for _, run in runs])
+            return History([alone] if runs else [], NOWHERE)
+        names = names_of(root, files[0])
+        files = [*files, *_of_old(names[1:])]
         versions = _versions(root, files, most)
         known = {version.commit: version for version in versions}
-        own = files[0]
-        for version, text in zip(
-            versions, _texts(root, [v.commit for v in versions], own), strict=True
-        ):
+        then = _then(root, [v.commit for v in versions], names)
+        for version, (name, text) in zip(versions, then, strict=True):
             known[version.commit] = Version(
-                version.commit, version.date, version.subject, version.tags, _said(text)
+                version.commit, version.date, version.subject, version.tags, _said(text), name
             )
         rest = Version("", "", "", [], "")
         last = {commit: _last_change(root, commit, files) for commit in {c for c, _ in runs if c}}
         for commit, run in runs:
             known.get(last.get(commit, ""), rest).runs.append(run)
         _tag(root, known, files)
-        return [*known.values(), *([rest] if rest.runs else [])]
+        now_files = [root / file for file in files if (root / file).is_file()]
+        return History(
+            [*known.values(), *([rest] if rest.runs else [])], commit_of(root, now_files)
+        )
+
+
+def _of_old(names: Sequence[str]) -> list[str]:
+    """Return what changed a recipe under names that it had: itself, and the folders beside it."""
+    found = []
+    for name in names:
+        beside = name.rpartition("/")[0]
+        found += [name, *(f"{beside}/{folder}" if beside else folder for folder in _FOLDERS)]
+    return found
 
 
 def _files(now: Side, root: Path) -> list[str]:
@@ -172,6 +201,18 @@ def _texts(root: Path, commits: Sequence[str], file: str) -> list[str]:
         )
         at = end + 1 + size + 1
     return texts
+
+
+def _then(root: Path, commits: Sequence[str], names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the recipe of each commit, with what it was called; both empty where it has none."""
+    found = [("", "")] * len(commits)
+    for name in names:
+        texts = _texts(root, commits, name)
+        found = [
+            old if old[0] or not text else (name, text)
+            for old, text in zip(found, texts, strict=True)
+        ]
+    return found
 
 
 def _said(text: str) -> str:
@@ -250,6 +291,7 @@ def as_json(version: Version) -> dict[str, Any]:
         "subject": version.subject,
         "tags": version.tags,
         "version": version.version,
+        "file": version.file or None,
         "runs": [
             {
                 "run": run.run,

@@ -56,6 +56,14 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Studio:
 
 
 @pytest.fixture(scope="session")
+def reviewed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in git whose recipe ran once; to be copied with `reviewed.copy`, not to be changed."""
+    from tests.studio import reviewed
+
+    return reviewed.project(tmp_path_factory.mktemp("reviewed") / "project")
+
+
+@pytest.fixture(scope="session")
 def hostile_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save(hostile(), tmp_path_factory.mktemp("hostile"))
 

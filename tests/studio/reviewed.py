@@ -15,6 +15,7 @@ from tests.e2e.test_mining import pool_of
 from tests.e2e.test_mining import project as mining_project
 from tests.studio.conftest import Studio, opened
 from tests.studio.stores import HOSTILE
+from tests.versions.made import commit, git
 
 UNSEEN = "\ufeffcolour\r\nbrook \u202elairt\u200b\tmeadow\r\nend  "
 """A mark of byte order, line breaks of Windows, a word turned around, a space without width, spaces at the end."""
@@ -38,6 +39,9 @@ def project(folder: Path) -> Path:
     text = text.replace("rows_per_round: 12", "rows_per_round: 15")
     recipe.write_text(text, "utf-8")
     (folder / "pada.yaml").write_text("project: 1\nname: mine\n", "utf-8")
+    (folder / ".gitignore").write_text(".pada\n", "utf-8")
+    git(folder, "init", "-q", "-b", "main")
+    commit(folder, "first", "v1.0")
     assert Project.open(recipe, folder / ".pada").run().status == "done"
     return folder
 

@@ -13,7 +13,7 @@ const seen = {};
 try {
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, reducedMotion: "reduce" });
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(60_000);
   page.on("pageerror", (error) => wrong.push(String(error)));
   page.on("console", (message) => message.type() === "error" && !message.text().includes("net::ERR_FAILED") && wrong.push(message.text()));
   page.on("dialog", (dialog) => dialog.accept());

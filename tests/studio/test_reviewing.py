@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from engine.project import Project
 from engine.review import desk as desks
 from engine.store import add_reviews, lock
 from engine.store.file import opened as held_open
@@ -30,14 +29,9 @@ SAID = (
 )
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return reviewed.project(tmp_path_factory.mktemp("reviewed") / "project")
-
-
 @pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Path:
-    return reviewed.copy(made, tmp_path / "project")
+def folder(reviewed_project: Path, tmp_path: Path) -> Path:
+    return reviewed.copy(reviewed_project, tmp_path / "project")
 
 
 def items(studio: Studio, reviewer: str = "anna", **query: Any) -> list[dict[str, Any]]:
@@ -81,9 +75,9 @@ def other(target: str) -> str:
 
 
 def test_each_verdict_is_written_as_pada_review_writes_it(
-    made: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reviewed_project: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    studio, beside = studio_of(folder), reviewed.copy(made, tmp_path / "beside")
+    studio, beside = studio_of(folder), reviewed.copy(reviewed_project, tmp_path / "beside")
     first = items(studio)
     kinds = [one["target"]["text"] for one in first]
     said(studio, first[0], "accept", note="  as  it is ")
@@ -110,12 +104,6 @@ def test_each_verdict_is_written_as_pada_review_writes_it(
     }
     assert told["estimate"][0] in ended.out
     assert plan["page"] == "recipe.yaml"
-    pending = [
-        s.node.name
-        for s in Project.open(folder / "recipe.yaml", folder / ".pada").plan().states
-        if s.state != "cached"
-    ]
-    assert len(pending) == told["open"]
 
 
 def test_a_verdict_that_is_sent_twice_is_written_once(folder: Path) -> None:
@@ -131,6 +119,7 @@ def test_a_verdict_that_is_sent_twice_is_written_once(folder: Path) -> None:
     assert say(studio, one, "accept", id="no id").status_code == 400
 
 
+@pytest.mark.long
 def test_an_undo_takes_back_the_verdict_that_it_names(folder: Path) -> None:
     studio = studio_of(folder)
     one, two, *_ = items(studio)
@@ -191,6 +180,7 @@ def test_what_may_not_be_trained_on_is_refused_with_its_reason(folder: Path) -> 
     assert not studio.bugs
 
 
+@pytest.mark.long
 def test_labels_are_all_there_and_exact(folder: Path) -> None:
     studio = studio_of(folder)
     labels = studio.get("review/labels", reviewer="anna", run="r0001")["labels"]
@@ -274,6 +264,7 @@ def test_a_verdict_is_kept_beside_a_run(folder: Path, monkeypatch: pytest.Monkey
     assert not studio.bugs
 
 
+@pytest.mark.long
 def test_what_began_goes_on_after_the_server_was_started_anew(folder: Path) -> None:
     first = items(studio_of(folder))
     sittings._SITTINGS.clear()
@@ -309,13 +300,14 @@ def test_rows_that_another_page_hands_over_are_a_queue(folder: Path) -> None:
     kept = rows(folder / ".pada", SAID)
     assert [row["queue"] for row in kept] == ["suspect", "suspect", "candidates"]
     # Rows of validation are never changed here: where they stand is said.
-    ended = studio.get("review/ended", reviewer="anna", run="r0001")
-    assert len(ended["people"]["wrong"]) == 2
-    assert "validation.jsonl:" in ended["people"]["wrong"][0]["where"]
+    wrong = studio.get("review/queues", reviewer="anna")["people"]["wrong"]
+    assert len(wrong) == 2
+    assert "validation.jsonl:" in wrong[0]["where"]
     assert studio.post("review/rows", {"rows": "x"}).status_code == 400
     assert studio.post("review/rows", {"rows": ["x"] * 2001}).status_code == 400
 
 
+@pytest.mark.long
 def test_a_recipe_that_is_gone_or_broken_loses_nothing(folder: Path) -> None:
     studio = studio_of(folder)
     one, two, *_ = items(studio)

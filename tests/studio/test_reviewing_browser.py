@@ -1,4 +1,7 @@
-"""Review in Debian's Chromium by keyboard alone. By hand: `npm ci` in engine/studio/web, then `pytest -m browser`."""
+"""Review by keyboard alone, and versions, in Debian's Chromium.
+
+By hand: `npm ci` in engine/studio/web, then `pytest -m browser`.
+"""
 
 from __future__ import annotations
 
@@ -7,28 +10,26 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.e2e.runs import rows
 from tests.studio import reviewed
 from tests.studio.reviewed import UNSEEN
+from tests.studio.stores import HOSTILE
 from tests.studio.test_browser import WEB, looked_at, served
+from tests.versions.made import commit, edit, git
 
 pytestmark = [pytest.mark.browser]
 DRIVER = Path(__file__).with_name("reviewing.mjs")
 SAID = "SELECT verdict, new_target, inputs, new_inputs FROM all_reviews ORDER BY made, id"
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return reviewed.project(tmp_path_factory.mktemp("reviewed") / "project")
-
-
 def test_rows_are_reviewed_by_keyboard_alone(
-    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reviewed_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = reviewed.copy(made, tmp_path / "project")
+    folder = reviewed.copy(reviewed_project, tmp_path / "project")
     monkeypatch.chdir(folder)
     chromium, node = shutil.which("chromium"), shutil.which("node")
     assert chromium, "Debian's Chromium is needed: apt install chromium"
@@ -61,8 +62,8 @@ def test_rows_are_reviewed_by_keyboard_alone(
     assert texts[7] == f"{UNSEEN[0]}dark {UNSEEN[1:]}!"
 
 
-def test_every_page_of_review_at_both_widths_and_themes(made: Path) -> None:
-    pages = [
+def test_every_page_of_review_at_both_widths_and_themes(reviewed_project: Path) -> None:
+    pages: list[dict[str, Any]] = [
         {
             "name": "review-list",
             "path": "review?view=list",
@@ -99,5 +100,34 @@ def test_every_page_of_review_at_both_widths_and_themes(made: Path) -> None:
         {"name": "review-conflicts", "path": "review?queue=conflicts&resolve=yes"},
         {"name": "review-none", "path": "review?queue=suspect", "wait": ".empty"},
     ]
-    with served(made / ".pada") as url:
+    with served(reviewed_project / ".pada") as url:
+        assert looked_at(url, pages) == []
+
+
+def test_every_page_of_versions_at_both_widths_and_themes(
+    reviewed_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = reviewed.copy(reviewed_project, tmp_path / "project")
+    monkeypatch.chdir(folder)
+    first = git(folder, "rev-parse", "HEAD")
+    git(folder, "mv", "recipe.yaml", "support.yaml")
+    edit(folder / "support.yaml", "rows_per_round: 15", "rows_per_round: 14")
+    commit(folder, f"{HOSTILE} \u202e أريد", "v1.1")
+    edit(folder / "support.yaml", "name: estimated", "name: estimated\nversion: 1.2.0")
+    pages: list[dict[str, Any]] = [
+        {
+            "name": "versions",
+            "path": f"recipe/support.yaml/versions?before={first}&after=now",
+            "wait": "h3",
+            "full": True,
+        },
+        {
+            "name": "versions-run",
+            "path": "recipe/support.yaml/versions?before=r0001&after=now",
+            "wait": "h3",
+            "full": True,
+        },
+        {"name": "repository", "path": "versions", "wait": ".facts", "full": True},
+    ]
+    with served(folder / ".pada") as url:
         assert looked_at(url, pages) == []

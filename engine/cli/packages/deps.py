@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from engine.cli.terminal.streams import echo
 from engine.errors import EngineError, RecipeError
 from engine.packages.installing import Done, check, install, project_here, upgrade
-from engine.spec.repository.installed import is_installed
-from engine.spec.repository.lock_file import LOCK, ROOT
+from engine.packages.listing import package_records
+from engine.spec.repository.lock_file import LOCK
 from engine.spec.repository.project_file import shown
 
 
@@ -75,43 +74,6 @@ def _say(text: str) -> None:
     echo(text, error=True)
 
 
-def package_records(here: Path) -> list[Mapping[str, Any]]:
-    """Return the packages of the project around a folder, one record each, by name; raises EngineError."""
-    whole = project_here(here)
-    records: list[Mapping[str, Any]] = [
-        {
-            "name": p.name,
-            "version": p.version,
-            "revision": p.revision,
-            "commit": p.commit,
-            "git": p.git,
-            "subdirectory": p.subdirectory,
-            "folder": str(shown(whole.place(p))),
-            "installed": is_installed(whole.place(p)),
-            "requested": {_who(who): revision for who, revision in p.requested.items()},
-        }
-        for p in whole.locked
-    ]
-    for folder in whole.folders.values():
-        if folder.who != ROOT:
-            records.append(
-                {
-                    "name": folder.who,
-                    "version": "",
-                    "revision": "",
-                    "commit": "",
-                    "git": "",
-                    "subdirectory": "",
-                    "folder": str(shown(folder.folder)),
-                    "installed": True,
-                    "requested": {
-                        _who(by): "" for by, name in sorted(whole.links) if name == folder.who
-                    },
-                }
-            )
-    return sorted(records, key=lambda record: str(record["name"]))
-
-
 def package_lines(here: Path) -> list[tuple[str, str]]:
     """Return the packages of the project around a folder, by name, each with what it is."""
     lines = []
@@ -121,7 +83,3 @@ def package_lines(here: Path) -> list[tuple[str, str]]:
         missing = "" if one["installed"] else "; not installed: pada deps"
         lines.append((str(one["name"]), f"{what} (for {asked}){missing}"))
     return lines
-
-
-def _who(who: str) -> str:
-    return "pada.yaml" if who == ROOT else who

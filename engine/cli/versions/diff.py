@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
@@ -16,16 +16,13 @@ from engine.cli.terminal.output import make_console, say
 from engine.cli.terminal.streams import for_programs, write
 from engine.system.plain_text import clean, clean_json
 from engine.versions.comparing import compare_recipes
-from engine.versions.difference import Difference, Other, Pending
-from engine.versions.settings import Change
+from engine.versions.difference import Difference
 from engine.versions.sides import Given
+from engine.versions.telling import SIGNS, besides, causes, counted, grouped, sentence, told, where
 from engine.versions.texts import brief
 
 DIFFERS = 1
 """Exit code of `--exit-code` where something differs, as git has it."""
-_SIGNS = {"added": "+", "removed": "-", "changed": "~"}
-_MOST = 12
-"""Causes, and steps that follow from them, that are listed on a terminal."""
 
 
 def given(
@@ -59,22 +56,22 @@ def diff_command(
 
 def _print(console: Console, found: Difference) -> None:
     say(console, f"{found.before} -> {found.after}", style="bold")
-    for title, changes in _grouped(found):
+    for title, changes in grouped(found):
         say(console, f"{title} ({len(changes)})", style="bold")
         for change in changes:
-            say(console, f"  {_sentence(change)}")
-            if place := _where(change):
+            say(console, f"  {sentence(change)}")
+            if place := where(change):
                 say(console, f"      {place}", style="dim")
     if found.files:
         say(console, f"files ({len(found.files)})", style="bold")
         for file in found.files:
-            say(console, f"  {_SIGNS[file.how]} {file.kind} {file.path}")
+            say(console, f"  {SIGNS[file.how]} {file.kind} {file.path}")
             for line in file.lines:
                 say(console, f"      {line}", style={"+": "green", "-": "red"}.get(line[:1]))
-    for title, others in _others(found):
+    for title, others in besides(found):
         say(console, f"{title} ({len(others)})", style="bold")
         for other in others:
-            say(console, f"  {_other(other)}")
+            say(console, f"  {told(other)}")
     _print_steps(console, found)
 
 
@@ -83,8 +80,8 @@ def _print_steps(console: Console, found: Difference) -> None:
     if found.same and not found.libraries:
         say(console, "nothing differs: the same recipe in other words, or the same text")
     if found.nodes is not None:
-        say(console, f"steps: {_counted(found)}", style="bold")
-        for line in _causes(found.pending):
+        say(console, f"steps: {counted(found)}", style="bold")
+        for line in causes(found.pending):
             say(console, f"  {line}")
     if found.expected is not None and found.pending:
         print_expected(console, found.expected)
@@ -92,80 +89,12 @@ def _print_steps(console: Console, found: Difference) -> None:
         say(console, f"note: {note}", style="yellow")
 
 
-def _grouped(found: Difference) -> Iterator[tuple[str, list[Change]]]:
-    for title, wanted in (("settings", False), ("taxonomy", True)):
-        if changes := [change for change in found.settings if change.is_category is wanted]:
-            yield title, changes
-
-
-def _others(found: Difference) -> Iterator[tuple[str, Sequence[Other]]]:
-    for title, others in (
-        ("packages", found.packages),
-        ("data", found.data),
-        ("libraries", found.libraries),
-    ):
-        if others:
-            yield title, others
-
-
-def _sentence(change: Change) -> str:
-    sign = _SIGNS[change.how]
-    if change.how == "changed":
-        # One that is not written has its default.
-        before = f"{brief(change.before)}{'' if change.before_at else ' (default)'}"
-        after = f"{brief(change.after)}{'' if change.after_at else ' (default)'}"
-        if not change.before_at and not change.after_at:
-            before, after = brief(change.before), brief(change.after)
-        return f"{sign} {change.key}: {before} -> {after}"
-    return f"{sign} {change.key}: {brief(change.after if change.how == 'added' else change.before)}"
-
-
-def _where(change: Change) -> str:
-    if change.before_at == change.after_at:
-        return change.after_at
-    return " -> ".join(place for place in (change.before_at, change.after_at) if place)
-
-
-def _other(other: Other) -> str:
-    before, after = (
-        "none" if text is None else text if len(text) < 40 else f"{text[:12]}…"
-        for text in (other.before, other.after)
-    )
-    return f"{other.name}: {before} -> {after}"
-
-
-def _counted(found: Difference) -> str:
-    if not found.pending:
-        return f"all {found.nodes} are as before"
-    return f"{len(found.pending)} of {found.nodes} would be done anew"
-
-
-def _causes(pending: Sequence[Pending]) -> Iterator[str]:
-    """Yield why steps are done anew: what changed itself, reason by reason, and then what only follows from it."""
-    causes: dict[tuple[str, str], list[str]] = {}
-    follow: dict[str, int] = {}
-    for node in pending:
-        if node.because.startswith("input changed"):
-            follow[node.stage] = follow.get(node.stage, 0) + 1
-        else:
-            reason = node.because or ("new" if node.state == "pending" else node.state)
-            causes.setdefault((node.stage, reason), []).append(node.node)
-    for (stage, reason), nodes in list(causes.items())[:_MOST]:
-        several = f" ({len(nodes)})" if len(nodes) > 1 else ""
-        yield f"{nodes[0] if len(nodes) == 1 else stage}{several}: {reason}"
-    if len(causes) > _MOST:
-        yield f"… {len(causes) - _MOST} more reasons (--json has all)"
-    if follow:
-        said = ", ".join(f"{stage} ({n})" if n > 1 else stage for stage, n in follow.items())
-        yield f"and what rests on these: {said}"
-
-
 def markdown_lines(found: Difference) -> list[str]:
     """Return a difference as Markdown; what recipes say stands in code, where nothing of it is read."""
     lines = [f"### {_code(found.before)} → {_code(found.after)}", ""]
     if found.same and not found.libraries:
         lines += ["Nothing differs by meaning.", ""]
-    for title, changes in _grouped(found):
+    for title, changes in grouped(found):
         lines += [
             f"**{title.capitalize()}**",
             "",
@@ -173,7 +102,7 @@ def markdown_lines(found: Difference) -> list[str]:
             "|---|---|---|---|---|",
         ]
         lines += [
-            f"| {_SIGNS[c.how]} | {_code(c.key)} | {_cell(c.before)} | {_cell(c.after)} | {_code(_where(c))} |"
+            f"| {SIGNS[c.how]} | {_code(c.key)} | {_cell(c.before)} | {_cell(c.after)} | {_code(where(c))} |"
             for c in changes
         ]
         lines.append("")
@@ -182,13 +111,13 @@ def markdown_lines(found: Difference) -> list[str]:
         if file.lines:
             fence = _fence("\n".join(file.lines))
             lines += [f"{fence}diff", *map(clean, file.lines), fence, ""]
-    for title, others in _others(found):
+    for title, others in besides(found):
         lines += [f"**{title.capitalize()}**", ""]
-        lines += [f"- {_code(_other(other))}" for other in others]
+        lines += [f"- {_code(told(other))}" for other in others]
         lines.append("")
     if found.nodes is not None:
-        lines += [f"**Steps**: {_counted(found)}", ""]
-        lines += [f"- {_code(line)}" for line in _causes(found.pending)]
+        lines += [f"**Steps**: {counted(found)}", ""]
+        lines += [f"- {_code(line)}" for line in causes(found.pending)]
         lines.append("")
     if found.expected is not None and found.pending:
         console = make_console(width=400)

@@ -119,7 +119,8 @@ def found(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
         raise EngineError(
             f"{len(wanted):,} rows are more than anybody looks at", f"choose at most {HANDED:,}"
         )
-    sitting = sittings.begin(settings, asked)
+    # They are rows of the run that was looked at, which need not be the latest.
+    sitting = sittings.begin(settings, asked, asked.text("run") or None)
     with sitting.lock:
         # Rows of the data first: what is chosen on a map are failures on them.
         known = sitting.desk.find(wanted, "suspect")

@@ -33,8 +33,8 @@ def undo(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
 def _kept(write: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Return what was written, or why it is not in the store yet: the page then keeps it, and sends it again.
 
-    A run that writes, a program that has the file open, a full disk: that passes. What is wrong with a verdict does not,
-    and is raised.
+    A run that writes, a program that has the file open, a full disk: that passes. What is wrong with a verdict does
+    not, and is raised.
     """
     try:
         return {"kept": True, **write()}

@@ -86,9 +86,9 @@ def chosen(settings: Settings, asked: Asked) -> Ran:
     return known
 
 
-def begin(settings: Settings, asked: Asked) -> Sitting:
-    """Sit down at a new desk over the recipe's latest run; raises EngineError."""
-    return _seated(settings, chosen(settings, asked), asked, None)
+def begin(settings: Settings, asked: Asked, run: str | None = None) -> Sitting:
+    """Sit down at a new desk over the recipe's latest run, or the one that is named; raises EngineError."""
+    return _seated(settings, chosen(settings, asked), asked, run)
 
 
 def resume(settings: Settings, asked: Asked) -> Sitting:

@@ -170,7 +170,8 @@ export const overview = (run: string, signal: AbortSignal) => get<Overview>("rev
 export const queues = (seat: Seat, signal?: AbortSignal) => get<Queues>("review/queues", { ...seat }, signal);
 export const rowsOf = (seat: Seat, queue: string, n: number, pattern: string, signal: AbortSignal) =>
   get<Rows>("review/rows", { ...seat, queue, n, pattern }, signal);
-export const rowsBy = (seat: Seat, rows: string[], signal: AbortSignal) => post<Rows>("review/rows", { ...seat, rows }, signal);
+/** Rows that another page hands over, of the run that it shows. */
+export const rowsBy = (seat: Seat, run: string, rows: string[], signal: AbortSignal) => post<Rows>("review/rows", { ...seat, run, rows }, signal);
 export const listed = (seat: Seat, chosen: Record<string, string>, signal: AbortSignal) =>
   get<Listing>("review/list", { ...chosen, ...seat, rows: null, view: null }, signal);
 export const labels = (seat: Seat, run: string) => get<{ labels: Field[] }>("review/labels", { ...seat, run });
