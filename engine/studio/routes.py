@@ -8,11 +8,12 @@ from engine.studio.explore.flips import side_by_side
 from engine.studio.explore.patterns import cards, dots, pattern
 from engine.studio.explore.queries import catalogue, export, questions, run_query
 from engine.studio.explore.row import call, row
-from engine.studio.explore.runs import about, generation, overview, runs, spend
+from engine.studio.explore.runs import about, generation, here, overview, runs, spend
 from engine.studio.explore.tables import facets, failures, generated
 
 ROUTES = (
     Route("GET", "/about", about),
+    Route("GET", "/here", here),
     Route("GET", "/runs", runs),
     Route("GET", "/runs/{run}", overview),
     Route("GET", "/runs/{run}/generation", generation),

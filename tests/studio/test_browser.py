@@ -46,7 +46,7 @@ PAGES: list[dict[str, Any]] = [
     {
         "name": "map-sql",
         "path": "run/r0001/map",
-        "click": [".picks button", ".button.main"],
+        "click": [".picks button", "button:text-is('Ask in SQL about them')"],
         "wait": ".editor",
     },
     {"name": "lasso", "path": "run/r0001/map", "around": ".map svg", "wait": "circle.on"},

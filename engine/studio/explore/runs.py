@@ -36,6 +36,11 @@ def about(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
     }
 
 
+def here(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
+    """Return that this studio answers: what a page that is open asks now and then."""
+    return {"version": __version__}
+
+
 def runs(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
     """Return the runs of the store, the newest first; none where there is no store."""
     found = list_runs(settings.state) if (settings.state / FILE).exists() else []

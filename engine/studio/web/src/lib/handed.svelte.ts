@@ -8,6 +8,8 @@ export interface Past {
 class Handed {
   sql = $state<string | undefined>(undefined);
   text = $state("");
+  /** Ids of rows that are to be reviewed: `go(["review"], { handed: "rows" })` shows them, one by one. */
+  rows = $state.raw<string[]>([]);
   past = $state<Past[]>([]);
 
   remember(sql: string, said: string): void {

@@ -205,6 +205,10 @@ export interface Facets {
 export interface Listed<Row> {
   rows: Row[];
   total: number;
+  exact: boolean;
+  among: number;
+  looked: number;
+  further: string | null;
   offset: number;
   limit: number;
 }
@@ -238,6 +242,7 @@ export interface GeneratedRow {
   left_out: string | null;
   detail: string | null;
   outcome: string;
+  row: string;
 }
 
 export interface Story {
