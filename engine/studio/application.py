@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 LARGEST_BODY = 1_000_000
 """Bytes of a question's body."""
+BODY_WITHIN = 30.0
+"""Seconds that a body may take to arrive."""
 Told = Callable[[Exception], None]
 
 
@@ -69,14 +72,23 @@ def make(settings: Settings, ticket: Pass, routes: tuple[Route, ...], told: Told
 
 
 def _endpoint(settings: Settings, route: Route, told: Told) -> Callable[[Request], Any]:
+    from starlette.requests import ClientDisconnect
+
     async def endpoint(request: Request) -> Response:
+        try:
+            body = await _body(request)
+        except EngineError as error:
+            # What is left of it is not read as another request.
+            return _json({"error": error.message, "hint": error.hint}, 400, {"connection": "close"})
+        except ClientDisconnect:
+            return _json({"error": "the page was left"}, 400)
         try:
             if route.writes and settings.read_only:
                 raise EngineError(
                     "this studio is for looking only",
                     "start it without --read-only to change things",
                 )
-            asked = Asked(request.path_params, request.query_params, await _body(request))
+            asked = Asked(request.path_params, request.query_params, body)
             found = await in_thread(request, lambda stop: route.answer(settings, asked, stop))
         except InternalError as error:
             return _bug(error, told)
@@ -92,10 +104,16 @@ def _endpoint(settings: Settings, route: Route, told: Told) -> Callable[[Request
 async def _body(request: Request) -> Mapping[str, Any]:
     """Return the JSON object that a request carries; empty for none. Raises EngineError for anything else."""
     raw = b""
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > LARGEST_BODY:
-            raise EngineError(f"more than {LARGEST_BODY:,} bytes were sent", "send less")
+    try:
+        async with asyncio.timeout(BODY_WITHIN):
+            async for chunk in request.stream():
+                raw += chunk
+                if len(raw) > LARGEST_BODY:
+                    raise EngineError(f"more than {LARGEST_BODY:,} bytes were sent", "send less")
+    except TimeoutError:
+        raise EngineError(
+            f"what was sent did not arrive within {BODY_WITHIN:.0f} seconds"
+        ) from None
     if not raw:
         return {}
     try:
@@ -107,10 +125,10 @@ async def _body(request: Request) -> Mapping[str, Any]:
     return value
 
 
-def _json(value: Any, status: int = 200) -> Response:
+def _json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     from starlette.responses import Response
 
-    return Response(encoded(value), status, media_type="application/json")
+    return Response(encoded(value), status, headers, media_type="application/json")
 
 
 def _file(found: Download) -> Response:

@@ -29,6 +29,7 @@ try {
       let at = "";
       const say = (what) => found.push(`${at} ${width} ${colorScheme}: ${what}`);
       page.on("console", (message) => ["error", "warning"].includes(message.type()) && say(message.text()));
+      page.on("dialog", (dialog) => (say(`a dialog: ${dialog.message()}`), dialog.dismiss()));
       page.on("pageerror", (error) => say(String(error)));
       page.on("response", (response) => response.status() >= 400 && say(`${response.status()} ${response.url()}`));
       page.on("request", (request) => {

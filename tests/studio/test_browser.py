@@ -23,6 +23,7 @@ from tests.studio.stores import TEXTS
 pytestmark = [pytest.mark.browser]
 WEB = Path(__file__).parents[2] / "engine" / "studio" / "web"
 DRIVER = Path(__file__).with_name("browser.mjs")
+PICTURES = os.environ.get("STUDIO_PICTURES", "")
 HOSTILE_ROWS = [
     {"name": f"row-{number}", "path": f"run/r0001/row/{ident('validation', number)}", "full": True}
     for number in range(len(TEXTS))
@@ -96,21 +97,25 @@ def served(state: Path) -> Iterator[str]:
             server.terminate()
 
 
-def looked_at(url: str, pages: list[dict[str, Any]]) -> list[str]:
-    """Return what went wrong in the browser."""
+def driven(driver: Path, *arguments: str) -> list[str]:
+    """Return what a script that drives Chromium found."""
     chromium, node = shutil.which("chromium"), shutil.which("node")
     assert chromium, "Debian's Chromium is needed: apt install chromium"
     assert node, "Node is needed: apt install nodejs npm"
     assert (WEB / "node_modules" / "playwright-core").is_dir(), f"run `npm ci` in {WEB} first"
-    pictures = os.environ.get("STUDIO_PICTURES", "")
     done = subprocess.run(
-        [node, str(DRIVER), str(WEB), chromium, url, pictures, json.dumps(pages)],
+        [node, str(driver), str(WEB), chromium, *arguments],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
     return [str(found) for found in json.loads(done.stdout)]
+
+
+def looked_at(url: str, pages: list[dict[str, Any]]) -> list[str]:
+    """Return what went wrong in the browser."""
+    return driven(DRIVER, url, PICTURES, json.dumps(pages))
 
 
 def test_every_page_of_a_store_whose_rows_are_anything(hostile_state: Path) -> None:
@@ -125,3 +130,10 @@ def test_without_a_store_pages_say_what_to_do(tmp_path: Path) -> None:
     ]
     with served(tmp_path / "nothing") as url:
         assert looked_at(url, pages) == []
+
+
+def test_other_sites_reach_nothing_and_a_killed_studio_is_said_and_found_again(
+    hostile_state: Path,
+) -> None:
+    attack = DRIVER.with_name("attack.mjs")
+    assert driven(attack, sys.executable, str(hostile_state), PICTURES) == []
