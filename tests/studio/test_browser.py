@@ -1,10 +1,13 @@
 """Every page in Debian's Chromium, at two widths and in light and dark: no error, no breach of the policy, no overflow.
 
-By hand: `npm ci` in engine/studio/web, then `pytest -m browser`. With STUDIO_PICTURES=FOLDER pictures are kept there.
+By hand: `npm ci` in engine/studio/web, then `pytest -m "browser and not long"`. With STUDIO_PICTURES=FOLDER pictures are
+kept there. The store of ten million failures (`-m "browser and long"`) takes a quarter of an hour and 4 GB to make;
+with STUDIO_MILLIONS=FOLDER one is used again.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -17,6 +20,9 @@ from typing import Any
 
 import pytest
 
+from engine.store.file import FILE
+from tests.benchmarks.store_views import make
+from tests.benchmarks.studio_pages import WHOLE, make_whole
 from tests.report.invented import ident
 from tests.studio.stores import TEXTS
 
@@ -137,3 +143,34 @@ def test_other_sites_reach_nothing_and_a_killed_studio_is_said_and_found_again(
 ) -> None:
     attack = DRIVER.with_name("attack.mjs")
     assert driven(attack, sys.executable, str(hostile_state), PICTURES) == []
+
+
+FIRST_ROW = hashlib.md5(b"example:7:0", usedforsecurity=False).hexdigest()[:16]
+"""As `tests/benchmarks/store_rows.sql` names the first row of run 7."""
+OF_MILLIONS: list[dict[str, Any]] = [
+    {"name": f"millions-{name}", "path": f"run/{path}", "wait": wait}
+    for name, path, wait in (
+        ("first", f"{WHOLE}/failures", "tbody td"),
+        ("page-1000", f"{WHOLE}/failures?offset=49950", "tbody td"),
+        ("of-a-student", f"{WHOLE}/failures?round=2&seed=7&split=validation", "tbody td"),
+        ("frequent-word", f"{WHOLE}/failures?search=refund", "tbody td"),
+        ("no-such-word", "r0007/failures?search=nothing%20has%20this", ".empty"),
+        ("sorted", f"{WHOLE}/failures?sort=confidence&order=down", "tbody td"),
+        ("generated", f"{WHOLE}/generated?outcome=rejected", "tbody td"),
+        ("confusion", "r0007/confusion", ".matrix"),
+        ("map", "r0007/map", "circle"),
+        ("row", f"r0007/row/{FIRST_ROW}", "h2"),
+    )
+]
+
+
+@pytest.mark.long
+def test_ten_million_failures(tmp_path: Path) -> None:
+    # What it takes is measured by `python -m tests.benchmarks.studio_pages`.
+    kept = os.environ.get("STUDIO_MILLIONS")
+    state = Path(kept) if kept else tmp_path
+    if not (state / FILE).exists():
+        make(state, 10_000_000)
+    make_whole(state)
+    with served(state) as url:
+        assert looked_at(url, OF_MILLIONS) == []

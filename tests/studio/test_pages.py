@@ -233,7 +233,7 @@ def test_two_runs_side_by_side(studio: Studio) -> None:
 
 def test_two_rounds_of_one_run_side_by_side(studio: Studio) -> None:
     found = studio.get("compare", a="r0001", a_round=0, b="r0001", kind="mended")
-    (moved,) = (one for one in studio.get("runs/r0001")["movements"] if one["round"] == 1)
+    (moved,) = (one for one in studio.get("runs/r0001/movements")["movements"] if one["round"] == 1)
     assert (found["counts"]["mended"], found["counts"].get("broken", 0)) == (
         moved["mended"],
         moved["new"],

@@ -73,9 +73,16 @@ def overview(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
             "choices": choices,
             "scores": shown_scores(scores),
             "decisions": decisions,
-            "movements": collect_movements(query, run_id),
             "unread": collect_unread(query, run_id),
         }
+
+
+def movements(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
+    """Return how each student's failures moved since round 0: every row of both is looked at, which takes longest."""
+    run_id = asked.path["run"]
+    with reader(settings.state, stop=stop) as query:
+        find_run(query, run_id)
+        return {"movements": collect_movements(query, run_id)}
 
 
 def shown_scores(scores: Scores) -> dict[str, Any]:

@@ -77,8 +77,11 @@ export interface Overview {
     best_round: number;
     rolled_back: boolean;
   }[];
-  movements: { seed: number; round: number; failures: number; mended: number; new: number; outside: number }[];
   unread: { round: number; answers: number; unread: number; first: string }[];
+}
+
+export interface Movements {
+  movements: { seed: number; round: number; failures: number; mended: number; new: number; outside: number }[];
 }
 
 export interface Generation {
