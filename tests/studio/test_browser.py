@@ -1,6 +1,6 @@
 """Every page in Debian's Chromium, at two widths and in light and dark: no error, no breach of the policy, no overflow.
 
-By hand: `npm ci` in engine/studio/web, then `pytest -m "browser and not long"`. With STUDIO_PICTURES=FOLDER pictures are
+By hand: `npm ci` in engine/studio/web, then `pytest -m "browser and not long"`. STUDIO_PICTURES=FOLDER has pictures
 kept there. The store of ten million failures (`-m "browser and long"`) takes a quarter of an hour and 4 GB to make;
 with STUDIO_MILLIONS=FOLDER one is used again.
 """
@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from engine.gate import trust_state
 from engine.store.file import FILE
 from tests.benchmarks.store_views import make
 from tests.benchmarks.studio_pages import WHOLE, make_whole
@@ -171,6 +172,7 @@ def test_ten_million_failures(tmp_path: Path) -> None:
     state = Path(kept) if kept else tmp_path
     if not (state / FILE).exists():
         make(state, 10_000_000)
+    trust_state(state)
     make_whole(state)
     with served(state) as url:
         assert looked_at(url, OF_MILLIONS) == []

@@ -149,6 +149,9 @@ def test_generated_rows_say_what_became_of_them(studio: Studio) -> None:
         for outcome in studio.get("runs/r0001/facets")["outcomes"]
     }
     assert sum(counts.values()) == 80
+    facets = studio.get("runs/r0001/facets")
+    assert set(facets["meanings"]) == set(facets["reasons"])
+    assert facets["meanings"]["leak"].startswith("A gate. What passes: ")
     assert counts["trained on"] == 40
     for row in page(studio, "generated", limit=3):
         (written,) = studio.get(f"runs/r0001/rows/{row['candidate']}")["written"]

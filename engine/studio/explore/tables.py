@@ -7,6 +7,8 @@ from typing import Any
 from engine.errors import EngineError
 from engine.report.facts.collect import find_run
 from engine.report.facts.json_columns import shown_inputs, text_values
+from engine.rows.reasons import DROPS
+from engine.stages.document import verdicts
 from engine.stages.load import example_id
 from engine.store import Stop, reader
 from engine.studio.answers import short
@@ -163,11 +165,15 @@ def facets(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
             " GROUP BY reason ORDER BY rows DESC, reason",
             [run],
         )
+    meanings: dict[str, str] = {**verdicts(), **DROPS["select"]}
     return {
         "failures": {name: _distinct(failing, name) for name in ("seed", "round", "split")},
         "generated": {name: _distinct(made, name) for name in ("seed", "round", "operator")},
         "patterns": named,
         "reasons": [row["reason"] for row in reasons],
+        "meanings": {
+            row["reason"]: meanings[row["reason"]] for row in reasons if row["reason"] in meanings
+        },
         "outcomes": ["trained on", "accepted", "left out", "rejected", "no verdict"],
     }
 

@@ -202,6 +202,8 @@ export interface Facets {
   generated: { seed: number[]; round: number[]; operator: string[] };
   patterns: { pattern: string; name: string; size: number }[];
   reasons: string[];
+  /** Reason -> what it means, as the manual says it. */
+  meanings: Record<string, string>;
   outcomes: string[];
 }
 
