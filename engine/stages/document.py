@@ -31,10 +31,10 @@ SELECT reason, detail, target, inputs FROM rejected_rows LIMIT 10;
 """
 
 
-def verdicts() -> Mapping[str, str]:
+def verdicts() -> dict[str, str]:
     """Return what each reason of a verdict on a generated row means."""
     gates = {gate.name: f"A gate. What passes: {gate.description}." for gate in GATES.values()}
-    return gates | dict(DECISIONS)
+    return gates | {str(name): text for name, text in DECISIONS.items()}
 
 
 def page() -> str:

@@ -165,7 +165,7 @@ def facets(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
             " GROUP BY reason ORDER BY rows DESC, reason",
             [run],
         )
-    meanings: dict[str, str] = {**verdicts(), **DROPS["select"]}
+    meanings = {str(name): text for name, text in DROPS["select"].items()} | verdicts()
     return {
         "failures": {name: _distinct(failing, name) for name in ("seed", "round", "split")},
         "generated": {name: _distinct(made, name) for name in ("seed", "round", "operator")},
