@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart check audit test-fast test format dist studio studio-check clean
+.PHONY: help setup quickstart check audit test-fast test format dist studio studio-check studio-pictures clean
 
 help:            ## this list
 	@grep -E '^[a-z-]+: *.*##' $(MAKEFILE_LIST) | sed -E 's/: *[^#]*## */\t/'
@@ -57,7 +57,7 @@ dist: $(STAMP)   ## build dist/: sdist and wheel, from a clean checkout, and che
 	$(BIN)/python -m pytest -q -m "" tests/test_distributions.py
 	cd dist && sha256sum *
 
-# Node is needed for these two alone: what they build is committed, and travels in the wheel.
+# Node is needed for these alone: what they build is committed, and travels in the wheel.
 WEB := engine/studio/web
 
 $(WEB)/node_modules: $(WEB)/package.json $(WEB)/package-lock.json
@@ -70,6 +70,9 @@ studio: $(WEB)/node_modules  ## build the studio's page into engine/studio/stati
 studio-check: studio  ## build the studio's page again, and compare it with what is committed
 	git diff --exit-code --stat -- engine/studio/static
 	test -z "$$(git status --porcelain -- engine/studio/static)"
+
+studio-pictures: $(STAMP) $(WEB)/node_modules  ## the pictures of docs/studio.md, of a run of recipes/quickstart in STATE
+	$(BIN)/python -m tests.studio.pictures $(STATE)
 
 clean:           ## remove the virtual environment, dist/ and the caches of the tools
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

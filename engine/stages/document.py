@@ -31,6 +31,12 @@ SELECT reason, detail, target, inputs FROM rejected_rows LIMIT 10;
 """
 
 
+def verdicts() -> dict[str, str]:
+    """Return what each reason of a verdict on a generated row means."""
+    gates = {gate.name: f"A gate. What passes: {gate.description}." for gate in GATES.values()}
+    return gates | {str(name): text for name, text in DECISIONS.items()}
+
+
 def page() -> str:
     """Return docs/reasons.md."""
     lines = [_OPENING, "## Verdicts on generated and mined rows", ""]
@@ -39,8 +45,7 @@ def page() -> str:
         " or are off, the teacher's pack and the recipe say ([quality.md](quality.md)); what follows them is told in"
         " [judging.md](judging.md). The view `rejected_rows` has those of `select` below, too."
     )
-    gates = {gate.name: f"A gate. What passes: {gate.description}." for gate in GATES.values()}
-    lines += ["", *_table(gates | dict(DECISIONS))]
+    lines += ["", *_table(verdicts())]
     lines += ["## Rows and items left out, by stage", ""]
     lines.append(
         "The table `drop`. Where a stage asks a model, the reasons of the next section come besides; they count calls"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -25,7 +26,13 @@ if TYPE_CHECKING:
 
 LARGEST_BODY = 4_000_000
 """Bytes of a question's body: as JSON, a recipe of the largest size is longer than its file."""
+BODY_WITHIN = 30.0
+"""Seconds that a body may take to arrive."""
 Told = Callable[[Exception], None]
+
+
+class NotTakenError(EngineError):
+    """A body that is not read to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,8 @@ def make(settings: Settings, ticket: Pass, routes: tuple[Route, ...], told: Told
 
 
 def _endpoint(settings: Settings, route: Route, told: Told) -> Callable[[Request], Any]:
+    from starlette.requests import ClientDisconnect
+
     async def endpoint(request: Request) -> Response:
         try:
             if route.writes and settings.read_only:
@@ -88,6 +97,11 @@ def _endpoint(settings: Settings, route: Route, told: Told) -> Callable[[Request
                 )
         except InternalError as error:
             return _bug(error, told)
+        except NotTakenError as error:
+            # What is left of it is not read as another request.
+            return _json({"error": error.message, "hint": error.hint}, 400, {"connection": "close"})
+        except ClientDisconnect:
+            return _json({"error": "the page was left"}, 400)
         except EngineError as error:
             return _json({"error": error.message, "hint": error.hint}, 400)
         except Exception as error:
@@ -110,10 +124,16 @@ async def _sent(request: Request, settings: Settings, route: Route) -> AsyncIter
 async def _body(request: Request) -> Mapping[str, Any]:
     """Return the JSON object that a request carries; empty for none. Raises EngineError for anything else."""
     raw = b""
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > LARGEST_BODY:
-            raise EngineError(f"more than {LARGEST_BODY:,} bytes were sent", "send less")
+    try:
+        async with asyncio.timeout(BODY_WITHIN):
+            async for chunk in request.stream():
+                raw += chunk
+                if len(raw) > LARGEST_BODY:
+                    raise NotTakenError(f"more than {LARGEST_BODY:,} bytes were sent", "send less")
+    except TimeoutError:
+        raise NotTakenError(
+            f"what was sent did not arrive within {BODY_WITHIN:.0f} seconds"
+        ) from None
     if not raw:
         return {}
     try:
@@ -125,10 +145,10 @@ async def _body(request: Request) -> Mapping[str, Any]:
     return value
 
 
-def _json(value: Any, status: int = 200) -> Response:
+def _json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     from starlette.responses import Response
 
-    return Response(encoded(value), status, media_type="application/json")
+    return Response(encoded(value), status, headers, media_type="application/json")
 
 
 def _file(found: Download) -> Response:

@@ -91,6 +91,9 @@ class Guard:
 
     def _refusal(self, scope: Scope, headers: dict[str, str]) -> tuple[int, EngineError] | None:
         """Return why a request is refused; None where it is not."""
+        if "transfer-encoding" in headers and "content-length" in headers:
+            # Two lengths: what one reads as the end of it, another reads as the next request.
+            return 400, EngineError("a request says its length in two ways")
         hosts = [v.decode("latin-1") for n, v in scope["headers"] if n == b"host"]
         if len(hosts) != 1 or hosts[0].lower() not in self.ticket.hosts:
             return 403, EngineError("this server answers to its own address alone", OPEN_HINT)
@@ -133,6 +136,9 @@ def _raw(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
 
 async def _refuse(status: int, error: EngineError, send: Send) -> None:
     body = encoded({"error": error.message, "hint": error.hint})
-    headers = {**HEADERS, "content-type": "application/json", "content-length": str(len(body))}
+    # Nothing further is read from whoever is refused.
+    headers = {
+        **HEADERS, "content-type": "application/json", "content-length": str(len(body)), "connection": "close"
+    }  # fmt: skip
     await send({"type": "http.response.start", "status": status, "headers": _raw(headers)})
     await send({"type": "http.response.body", "body": body})

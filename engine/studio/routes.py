@@ -9,7 +9,7 @@ from engine.studio.explore.flips import side_by_side
 from engine.studio.explore.patterns import cards, dots, pattern
 from engine.studio.explore.queries import catalogue, export, questions, run_query
 from engine.studio.explore.row import call, row
-from engine.studio.explore.runs import about, generation, overview, runs, spend
+from engine.studio.explore.runs import about, generation, here, movements, overview, runs, spend
 from engine.studio.explore.tables import facets, failures, generated
 from engine.studio.reviewing.routes import ROUTES as REVIEWING
 from engine.studio.running.routes import ROUTES as RUNNING
@@ -18,8 +18,10 @@ from engine.studio.versions.routes import ROUTES as VERSIONS
 
 EXPLORE = (
     Route("GET", "/about", about),
+    Route("GET", "/here", here),
     Route("GET", "/runs", runs),
     Route("GET", "/runs/{run}", overview),
+    Route("GET", "/runs/{run}/movements", movements),
     Route("GET", "/runs/{run}/generation", generation),
     Route("GET", "/runs/{run}/spend", spend),
     Route("GET", "/runs/{run}/patterns", cards),

@@ -61,6 +61,8 @@ def serve(
         config = uvicorn.Config(
             make(settings, ticket, ROUTES, told), log_config=None, access_log=False, lifespan="off",
             server_header=False, proxy_headers=False, ws="none", timeout_graceful_shutdown=2,
+            # The parser that bounds what a header may weigh, whichever others are installed.
+            http="h11",
         )  # fmt: skip
         opened(Address(ticket.port, ticket.token))
         with contextlib.suppress(KeyboardInterrupt):

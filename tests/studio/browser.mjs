@@ -1,4 +1,6 @@
-// Opens pages of a studio in Chromium, at two widths and in two themes, and tells what went wrong as JSON.
+// Opens pages of a studio in Chromium, at two widths and in two themes, and tells what went wrong as JSON: errors,
+// breaches of the policy, requests to elsewhere, what is wider than the window, and what axe finds for people who
+// do not see or point.
 //
 //   node browser.mjs WEB CHROMIUM URL OUT PAGES
 //
@@ -8,18 +10,26 @@
 import { createRequire } from "node:module";
 
 const [web, chromium, url, out, pages] = process.argv.slice(2);
-const { chromium: browsers } = createRequire(`${web}/package.json`)("playwright-core");
+const require = createRequire(`${web}/package.json`);
+const { chromium: browsers } = require("playwright-core");
+const AXE = require.resolve("axe-core/axe.min.js");
 const browser = await browsers.launch({ executablePath: chromium, args: ["--no-sandbox", "--disable-gpu"] });
 const found = [];
 try {
   for (const [width, height] of [[1280, 860], [390, 844]]) {
     for (const colorScheme of ["light", "dark"]) {
       const context = await browser.newContext({ viewport: { width, height }, colorScheme, reducedMotion: "reduce" });
+      await context.addInitScript({ path: AXE });
+      await context.addInitScript(() => {
+        window.breaches = [];
+        addEventListener("securitypolicyviolation", (event) => window.breaches.push(`${event.violatedDirective}: ${event.blockedURI}`));
+      });
       const page = await context.newPage();
       page.setDefaultTimeout(60_000);
       let at = "";
       const say = (what) => found.push(`${at} ${width} ${colorScheme}: ${what}`);
       page.on("console", (message) => ["error", "warning"].includes(message.type()) && say(message.text()));
+      page.on("dialog", (dialog) => (say(`a dialog: ${dialog.message()}`), dialog.dismiss()));
       page.on("pageerror", (error) => say(String(error)));
       page.on("response", (response) => response.status() >= 400 && say(`${response.status()} ${response.url()}`));
       page.on("request", (request) => {
@@ -62,14 +72,23 @@ async function look(page, one, say, colorScheme, picture) {
     ).length,
     theme: document.documentElement.dataset.theme,
     wrong: [...document.querySelectorAll("[role=alert]")].map((e) => e.textContent.trim()),
+    breaches: window.breaches,
   }));
   if (seen.wide > 0) say(`${seen.wide} pixels wider than the window`);
   if (seen.titles !== 1) say(`${seen.titles} main headings`);
   if (seen.marks.length) say(`no ${seen.marks}`);
   if (seen.nameless) say(`${seen.nameless} controls without a name`);
   if (seen.theme !== colorScheme) say(`the theme is ${seen.theme}`);
-  for (const text of seen.wrong) say(text);
+  for (const text of [...seen.wrong, ...seen.breaches, ...(await barriers(page))]) say(text);
   if (out) await page.screenshot({ path: `${out}/${picture}.png`, fullPage: one.full ?? false });
+}
+
+/** What stands in somebody's way: WCAG 2.1 AA, and what axe calls good practice (headings in order, landmarks). */
+async function barriers(page) {
+  const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  return found.violations.flatMap(({ id, help, nodes }) =>
+    nodes.slice(0, 3).map((node) => `${id} (${help}): ${node.target.join(" ")} ${node.any[0]?.message ?? node.html.slice(0, 160)}`),
+  );
 }
 
 async function drawAround(page, target) {

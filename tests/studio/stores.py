@@ -11,6 +11,11 @@ from tests.report.invented import Invented, ident
 LONG = "A sentence that goes on. " * 4_000
 """100,000 characters."""
 UNSEEN = "pay\u202efdp.exe\u200b now"
+URLS = "javascript:alert(3) data:text/html,<script>alert(4)</script> [see](javascript:alert(5)) //evil.example/x.png"
+STYLES = (
+    "</style><style>*{display:none}</style><link rel=stylesheet href=//evil.example/x.css> {{7*7}} ${alert(6)}"
+    ' " style="background:url(//evil.example/y)" onmouseover="alert(7)'
+)
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>{@html x}"
 TEXTS = (
     HOSTILE,
@@ -21,6 +26,8 @@ TEXTS = (
     UNSEEN,
     "line one\nline two\n\n\tindented",
     "",
+    URLS,
+    STYLES,
 )
 LABELS = [f"label_{number:03d}" for number in range(197)] + [HOSTILE, "تغيير العنوان", "🙂"]
 """200 of them."""

@@ -1,10 +1,13 @@
 """Every page in Debian's Chromium, at two widths and in light and dark: no error, no breach of the policy, no overflow.
 
-By hand: `npm ci` in engine/studio/web, then `pytest -m browser`. With STUDIO_PICTURES=FOLDER pictures are kept there.
+By hand: `npm ci` in engine/studio/web, then `pytest -m "browser and not long"`. STUDIO_PICTURES=FOLDER has pictures
+kept there. The store of ten million failures (`-m "browser and long"`) takes a quarter of an hour and 4 GB to make;
+with STUDIO_MILLIONS=FOLDER one is used again.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -17,12 +20,17 @@ from typing import Any
 
 import pytest
 
+from engine.gate import trust_state
+from engine.store.file import FILE
+from tests.benchmarks.store_views import make
+from tests.benchmarks.studio_pages import WHOLE, make_whole
 from tests.report.invented import ident
 from tests.studio.stores import TEXTS
 
 pytestmark = [pytest.mark.browser]
 WEB = Path(__file__).parents[2] / "engine" / "studio" / "web"
 DRIVER = Path(__file__).with_name("browser.mjs")
+PICTURES = os.environ.get("STUDIO_PICTURES", "")
 HOSTILE_ROWS = [
     {"name": f"row-{number}", "path": f"run/r0001/row/{ident('validation', number)}", "full": True}
     for number in range(len(TEXTS))
@@ -46,7 +54,7 @@ PAGES: list[dict[str, Any]] = [
     {
         "name": "map-sql",
         "path": "run/r0001/map",
-        "click": [".picks button", ".button.main"],
+        "click": [".picks button", "button:text-is('Ask in SQL about them')"],
         "wait": ".editor",
     },
     {"name": "lasso", "path": "run/r0001/map", "around": ".map svg", "wait": "circle.on"},
@@ -97,21 +105,25 @@ def served(state: Path, folder: Path | None = None) -> Iterator[str]:
             server.terminate()
 
 
-def looked_at(url: str, pages: list[dict[str, Any]], driver: Path = DRIVER) -> list[str]:
-    """Return what went wrong in the browser."""
+def driven(driver: Path, *arguments: str) -> list[str]:
+    """Return what a script that drives Chromium found."""
     chromium, node = shutil.which("chromium"), shutil.which("node")
     assert chromium, "Debian's Chromium is needed: apt install chromium"
     assert node, "Node is needed: apt install nodejs npm"
     assert (WEB / "node_modules" / "playwright-core").is_dir(), f"run `npm ci` in {WEB} first"
-    pictures = os.environ.get("STUDIO_PICTURES", "")
     done = subprocess.run(
-        [node, str(driver), str(WEB), chromium, url, pictures, json.dumps(pages)],
+        [node, str(driver), str(WEB), chromium, *arguments],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
     return [str(found) for found in json.loads(done.stdout)]
+
+
+def looked_at(url: str, pages: list[dict[str, Any]], driver: Path = DRIVER) -> list[str]:
+    """Return what went wrong in the browser."""
+    return driven(driver, url, PICTURES, json.dumps(pages))
 
 
 def test_every_page_of_a_store_whose_rows_are_anything(hostile_state: Path) -> None:
@@ -126,3 +138,42 @@ def test_without_a_store_pages_say_what_to_do(tmp_path: Path) -> None:
     ]
     with served(tmp_path / "nothing") as url:
         assert looked_at(url, pages) == []
+
+
+def test_other_sites_reach_nothing_and_a_killed_studio_is_said_and_found_again(
+    hostile_state: Path,
+) -> None:
+    attack = DRIVER.with_name("attack.mjs")
+    assert driven(attack, sys.executable, str(hostile_state), PICTURES) == []
+
+
+FIRST_ROW = hashlib.md5(b"example:7:0", usedforsecurity=False).hexdigest()[:16]
+"""As `tests/benchmarks/store_rows.sql` names the first row of run 7."""
+OF_MILLIONS: list[dict[str, Any]] = [
+    {"name": f"millions-{name}", "path": f"run/{path}", "wait": wait}
+    for name, path, wait in (
+        ("first", f"{WHOLE}/failures", "tbody td"),
+        ("page-1000", f"{WHOLE}/failures?offset=49950", "tbody td"),
+        ("of-a-student", f"{WHOLE}/failures?round=2&seed=7&split=validation", "tbody td"),
+        ("frequent-word", f"{WHOLE}/failures?search=refund", "tbody td"),
+        ("no-such-word", "r0007/failures?search=nothing%20has%20this", ".empty"),
+        ("sorted", f"{WHOLE}/failures?sort=confidence&order=down", "tbody td"),
+        ("generated", f"{WHOLE}/generated?outcome=rejected", "tbody td"),
+        ("confusion", "r0007/confusion", ".matrix"),
+        ("map", "r0007/map", "circle"),
+        ("row", f"r0007/row/{FIRST_ROW}", "h2"),
+    )
+]
+
+
+@pytest.mark.long
+def test_ten_million_failures(tmp_path: Path) -> None:
+    # What it takes is measured by `python -m tests.benchmarks.studio_pages`.
+    kept = os.environ.get("STUDIO_MILLIONS")
+    state = Path(kept) if kept else tmp_path
+    if not (state / FILE).exists():
+        make(state, 10_000_000)
+    trust_state(state)
+    make_whole(state)
+    with served(state) as url:
+        assert looked_at(url, OF_MILLIONS) == []

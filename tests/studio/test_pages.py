@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.stages.load import example_id
 from engine.studio.answers import encoded, short
+from engine.studio.explore import listing
 from engine.studio.settings import Settings
 from tests.report.invented import ident
 from tests.studio.conftest import Studio, opened
@@ -89,6 +92,43 @@ def test_failures_come_in_pages_that_are_sorted_here(studio: Studio) -> None:
     assert [row for part in parts for row in part] == every["rows"]
 
 
+def test_the_latest_student_comes_first_and_what_patterns_are_found_in(studio: Studio) -> None:
+    every = studio.get("runs/r0001/failures", limit=200)
+    places = [(-row["round"], row["split"] != "validation") for row in every["rows"]]
+    assert places == sorted(places)
+    assert every["rows"][0]["round"] == 1
+    assert len({row["round"] for row in every["rows"]}) > 2
+
+
+@pytest.mark.parametrize("what", ["failures", "generated"])
+def test_words_are_looked_for_by_degrees(
+    studio: Studio, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once = studio.get(f"runs/r0001/{what}", search="refund", limit=200)
+    assert (at_once["exact"], at_once["further"]) == (True, None)
+    assert at_once["looked"] == at_once["among"] > at_once["total"] > 7
+    assert all("refund" in json.dumps(row).lower() for row in at_once["rows"])
+    monkeypatch.setattr(listing, "PIECE", 12)
+    monkeypatch.setattr(listing, "LARGEST_PIECE", 12)
+    monkeypatch.setattr(listing, "BUDGET", 0.0)
+    found, asked, answers = [], {"search": "refund", "limit": 5, "offset": 5}, 0
+    while True:
+        answer = studio.get(f"runs/r0001/{what}", **asked)
+        found += answer["rows"]
+        answers += 1
+        if not answer["further"]:
+            break
+        assert answer["looked"] < answer["among"]
+        asked |= {"since": answer["further"], "found": answer["total"]}
+    assert found == at_once["rows"][5:10]
+    assert answers > 1
+
+
+def test_a_full_page_of_found_rows_says_that_there_are_more(studio: Studio) -> None:
+    first = studio.get("runs/r0001/failures", search="refund", limit=5)
+    assert (first["exact"], first["total"], first["further"]) == (False, 6, None)
+
+
 def test_failures_are_filtered_here(studio: Studio) -> None:
     rows = page(studio, "failures", pattern=SHORT_MESSAGE, round=0)
     assert len(rows) == 15
@@ -109,7 +149,14 @@ def test_generated_rows_say_what_became_of_them(studio: Studio) -> None:
         for outcome in studio.get("runs/r0001/facets")["outcomes"]
     }
     assert sum(counts.values()) == 80
+    facets = studio.get("runs/r0001/facets")
+    assert set(facets["meanings"]) == set(facets["reasons"])
+    assert facets["meanings"]["leak"].startswith("A gate. What passes: ")
     assert counts["trained on"] == 40
+    for row in page(studio, "generated", limit=3):
+        (written,) = studio.get(f"runs/r0001/rows/{row['candidate']}")["written"]
+        assert written["outcome"] == row["outcome"]
+        assert row["row"] == example_id(written["inputs"], written["target"])
     rows = page(studio, "generated", outcome="rejected", reason="leak", sort="pattern")
     assert {(row["outcome"], row["reason"]) for row in rows} == {("rejected", "leak")}
     assert rows == sorted(rows, key=lambda row: row["pattern_name"])
@@ -125,6 +172,9 @@ def test_generated_rows_say_what_became_of_them(studio: Studio) -> None:
         ({"limit": "many"}, "limit"),
         ({"round": "first"}, "round"),
         ({"round": "9" * 30}, "round"),
+        ({"since": "1"}, "since"),
+        ({"since": "1:-2"}, "since"),
+        ({"found": "-1"}, "found"),
     ],
 )
 def test_what_cannot_be_asked_is_a_mistake(
@@ -186,7 +236,7 @@ def test_two_runs_side_by_side(studio: Studio) -> None:
 
 def test_two_rounds_of_one_run_side_by_side(studio: Studio) -> None:
     found = studio.get("compare", a="r0001", a_round=0, b="r0001", kind="mended")
-    (moved,) = (one for one in studio.get("runs/r0001")["movements"] if one["round"] == 1)
+    (moved,) = (one for one in studio.get("runs/r0001/movements")["movements"] if one["round"] == 1)
     assert (found["counts"]["mended"], found["counts"].get("broken", 0)) == (
         moved["mended"],
         moved["new"],

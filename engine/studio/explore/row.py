@@ -22,27 +22,28 @@ CHILDREN = 200
 _ORIGIN = (
     MINE
     + "SELECT DISTINCT ON (split) split, inputs, target, columns, source, line FROM example SEMI JOIN mine"
-    " USING (node, run) WHERE id = ? ORDER BY split"
+    " USING (node, run) WHERE {runs} AND id = ? ORDER BY split"
 )
 _ANSWERS = (
     MINE
     + """, f AS (
-  SELECT DISTINCT seed, round, split, predicate FROM failure SEMI JOIN mine USING (node, run) WHERE example = ?
+  SELECT DISTINCT seed, round, split, predicate FROM failure SEMI JOIN mine USING (node, run)
+  WHERE {runs} AND example = ?
 ), s AS (
-  SELECT seed, round, split, list({metric: metric, value: value} ORDER BY metric) AS scores
-  FROM score SEMI JOIN mine USING (node, run) WHERE example = ? GROUP BY ALL
+  SELECT seed, round, split, list({{metric: metric, value: value}} ORDER BY metric) AS scores
+  FROM score SEMI JOIN mine USING (node, run) WHERE {runs} AND example = ? GROUP BY ALL
 )
 SELECT p.seed, p.round, p.split, p.text, p.answer, p.status, p.confidence, p.how, f.predicate, s.scores
 FROM prediction p SEMI JOIN mine ON mine.node = p.node AND mine.run = p.run
 LEFT JOIN f USING (seed, round, split) LEFT JOIN s USING (seed, round, split)
-WHERE p.example = ? ORDER BY p.split, p.round = -2, p.round, p.seed
+WHERE p.{runs} AND p.example = ? ORDER BY p.split, p.round = -2, p.round, p.seed
 """
 )
 _DIAGNOSES = (
     MINE
     + """, m AS (
   SELECT seed, round, diagnosis, any_value(pattern) AS pattern FROM pattern_member SEMI JOIN mine USING (node, run)
-  WHERE example = ? GROUP BY ALL
+  WHERE {runs} AND example = ? GROUP BY ALL
 ), n AS (
   SELECT seed, id AS pattern, arg_max(name, round) AS name FROM pattern SEMI JOIN mine USING (node, run) GROUP BY ALL
 )
@@ -51,19 +52,21 @@ SELECT d.seed, d.round, d.root_cause, d.scenario, d.evidence, d.reasoning, d.ski
 FROM diagnosis d SEMI JOIN mine ON mine.node = d.node AND mine.run = d.run
 LEFT JOIN m ON m.seed = d.seed AND m.round = d.round AND m.diagnosis = d.id
 LEFT JOIN n ON n.seed = d.seed AND n.pattern = m.pattern
-WHERE d.example = ? ORDER BY d.round, d.seed
+WHERE d.{runs} AND d.example = ? ORDER BY d.round, d.seed
 """
 )
 _DOUBTS = (
     MINE
     + "SELECT seed, round, target, answer, reason, confidence, call FROM label_suspect SEMI JOIN mine"
-    " USING (node, run) WHERE example = ? ORDER BY round, seed"
+    " USING (node, run) WHERE {runs} AND example = ? ORDER BY round, seed"
 )
 _CHILDREN = f"""
 SELECT seed, round, attempt, candidate, operator, inputs, target, pattern, pattern_name, {OUTCOME} AS outcome,
   coalesce(left_out, CASE WHEN NOT accepted THEN reason END) AS why
 FROM all_lineage WHERE run = ? AND parent = ? ORDER BY round, attempt, seed, candidate LIMIT {CHILDREN}
 """
+# The id alone first: for most rows that is all, and every column of every candidate is far more to read.
+_NAMED = "SELECT candidate FROM all_lineage WHERE run = ? AND (candidate = ? OR example = ?)"
 _WRITTEN = f"""
 SELECT *, {OUTCOME} AS outcome FROM all_lineage WHERE run = ? AND (candidate = ? OR example = ?)
 ORDER BY round, seed, attempt
@@ -71,7 +74,7 @@ ORDER BY round, seed, attempt
 _BLIND = (
     MINE
     + "SELECT seed, round, sample, answer, second, agrees, how, detail, call FROM verification SEMI JOIN mine"
-    " USING (node, run) WHERE candidate IN (SELECT unnest(?::VARCHAR[])) ORDER BY round, seed, sample"
+    " USING (node, run) WHERE {runs} AND candidate IN (SELECT unnest(?::VARCHAR[])) ORDER BY round, seed, sample"
 )
 _REVIEWS = """
 SELECT made, reviewer, queue, subject, verdict, reason, note, new_target, stands FROM all_reviews
@@ -84,24 +87,44 @@ def row(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
     run, item = asked.path["run"], asked.path["row"]
     with reader(settings.state, stop=stop) as query:
         find_run(query, run)
-        origin = query(_ORIGIN, [run, item])
-        written = query(_WRITTEN, [run, item, item])
+        runs = _runs(query, run)
+        origin = query(_ORIGIN.format(runs=runs), [run, item])
+        named = query(_NAMED, [run, item, item])
+        written = query(_WRITTEN, [run, item, item]) if named else []
         if not origin and not written:
             raise StoreError(
                 f"run {run} has no row '{item}'",
                 "choose one from the failures or the generated rows",
             )
-        return _story(query, run, item, origin, written)
+        return _story(query, run, runs, item, origin, written)
+
+
+def _runs(query: Query, run: str) -> str:
+    """Return the condition that rows were written by the runs whose nodes this run has.
+
+    The join says so as well, but only a condition that stands in the query lets DuckDB leave out what other runs
+    wrote before it reads any (decision 19).
+    """
+    found = query(
+        "SELECT DISTINCT n.run FROM run_node r JOIN node n ON n.id = r.node WHERE r.run = ?", [run]
+    )
+    names = ", ".join("'" + one["run"].replace("'", "''") + "'" for one in found)
+    return f"run IN ({names or 'NULL'})"
 
 
 def _story(
-    query: Query, run: str, item: str, origin: list[dict[str, Any]], written: list[dict[str, Any]]
+    query: Query,
+    run: str,
+    runs: str,
+    item: str,
+    origin: list[dict[str, Any]],
+    written: list[dict[str, Any]],
 ) -> dict[str, Any]:
     candidates = [one["candidate"] for one in written]
-    answers = query(_ANSWERS, [run, item, item, item])
-    diagnoses = query(_DIAGNOSES, [run, item, item])
-    doubts = query(_DOUBTS, [run, item])
-    blind = query(_BLIND, [run, candidates])
+    answers = query(_ANSWERS.format(runs=runs), [run, item, item, item])
+    diagnoses = query(_DIAGNOSES.format(runs=runs), [run, item, item])
+    doubts = query(_DOUBTS.format(runs=runs), [run, item])
+    blind = query(_BLIND.format(runs=runs), [run, candidates])
     children = query(_CHILDREN, [run, item])
     for one in origin:
         one["inputs"] = shown_inputs(one["inputs"])

@@ -36,6 +36,11 @@ def about(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
     }
 
 
+def here(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
+    """Return that this studio answers: what a page that is open asks now and then."""
+    return {"version": __version__}
+
+
 def runs(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
     """Return the runs of the store, the newest first; none where there is no store."""
     found = list_runs(settings.state) if (settings.state / FILE).exists() else []
@@ -68,9 +73,16 @@ def overview(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
             "choices": choices,
             "scores": shown_scores(scores),
             "decisions": decisions,
-            "movements": collect_movements(query, run_id),
             "unread": collect_unread(query, run_id),
         }
+
+
+def movements(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
+    """Return how each student's failures moved since round 0: every row of both is looked at, which takes longest."""
+    run_id = asked.path["run"]
+    with reader(settings.state, stop=stop) as query:
+        find_run(query, run_id)
+        return {"movements": collect_movements(query, run_id)}
 
 
 def shown_scores(scores: Scores) -> dict[str, Any]:

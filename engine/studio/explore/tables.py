@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from engine.errors import EngineError
 from engine.report.facts.collect import find_run
-from engine.report.facts.json_columns import shown_inputs
+from engine.report.facts.json_columns import shown_inputs, text_values
+from engine.rows.reasons import DROPS
+from engine.stages.document import verdicts
+from engine.stages.load import example_id
 from engine.store import Stop, reader
 from engine.studio.answers import short
 from engine.studio.asked import Asked
+from engine.studio.explore.listing import Listing, Wanted, page
 from engine.studio.settings import Settings
 
 PAGE = 50
@@ -17,33 +21,21 @@ LARGEST_PAGE = 200
 DEEPEST = 1_000_000
 """Rows that are passed over at most: who looks for more is better served by a filter."""
 OUTCOME = (
-    "CASE WHEN trained_in IS NOT NULL THEN 'trained on' WHEN accepted AND left_out IS NOT NULL THEN 'left out'"
-    " WHEN accepted THEN 'accepted' WHEN accepted IS NULL THEN 'no verdict' ELSE 'rejected' END"
+    "CASE WHEN example IS NOT NULL AND trained_in IS NOT NULL THEN 'trained on' WHEN accepted AND left_out IS NOT NULL"
+    " THEN 'left out' WHEN accepted THEN 'accepted' WHEN accepted IS NULL THEN 'no verdict' ELSE 'rejected' END"
 )
-"""What became of a generated row, from the columns of `lineage`."""
-
-
-class Listing(NamedTuple):
-    """A view whose rows are listed: what tells a row apart, what is shown, and what may be filtered and sorted by."""
-
-    view: str
-    key: tuple[str, ...]
-    columns: tuple[str, ...]
-    exact: Mapping[str, str]
-    """Filter -> the SQL of its value: `all` where none is said, a row without one where it is `-`."""
-    numbers: frozenset[str]
-    """Of the filters, those whose value is a whole number."""
-    searched: tuple[str, ...]
-    sorts: Mapping[str, str]
+"""What became of a generated row, from the columns of `lineage` or of the table that is laid flat."""
+PLACES = ("seed", "round")
 
 
 FAILURES = Listing(
-    view="all_failures",
+    kind="failures",
+    table="flat_failure",
     key=("seed", "round", "split", "example"),
+    by_split=True,
     columns=("inputs", "target", "answer", "status", "confidence", "root_cause", "scenario", "pattern", "pattern_name",
              "category"),
-    exact={name: name for name in ("seed", "round", "split", "pattern", "category", "target", "answer", "status")},
-    numbers=frozenset({"seed", "round"}),
+    exact={name: name for name in ("split", "pattern", "category", "target", "answer", "status")},
     searched=("inputs::VARCHAR", "target", "answer", "root_cause", "scenario"),
     sorts={
         "confidence": "confidence",
@@ -55,16 +47,17 @@ FAILURES = Listing(
     },
 )  # fmt: skip
 GENERATED = Listing(
-    view="all_lineage",
+    kind="candidates",
+    table="flat_candidate",
     key=("seed", "round", "attempt", "candidate"),
+    by_split=False,
     columns=("operator", "inputs", "target", "parent", "pattern", "pattern_name", "reason", "left_out", "detail",
              "similarity", "adherence", "utility", "relevance", f"{OUTCOME} AS outcome"),
     exact={
-        **{name: name for name in ("seed", "round", "operator", "pattern", "target", "parent")},
+        **{name: name for name in ("operator", "pattern", "target", "parent")},
         "outcome": OUTCOME,
         "reason": "coalesce(left_out, CASE WHEN NOT accepted THEN reason END)",
     },
-    numbers=frozenset({"seed", "round"}),
     searched=("inputs::VARCHAR", "target", "detail"),
     sorts={
         "round": "round",
@@ -91,54 +84,63 @@ def generated(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
 def _page(listing: Listing, settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
     run = asked.path["run"]
     where, parameters = conditions(listing, asked)
-    sort = asked.one_of("sort", ("", *listing.sorts), "")
-    down = asked.one_of("order", ("up", "down"), "up") == "down"
-    limit = asked.number("limit", PAGE, LARGEST_PAGE, least=1)
-    offset = asked.number("offset", 0, DEEPEST)
-    keys = ", ".join(listing.key)
-    by = f"{listing.sorts[sort]} {'DESC' if down else 'ASC'} NULLS LAST, {keys}" if sort else keys
-    columns = ", ".join([*listing.key, *listing.columns])
-    page = f"SELECT {keys} FROM {listing.view} WHERE {where} ORDER BY {by} LIMIT ? OFFSET ?"
+    chosen = {name: asked.maybe_number(name) for name in PLACES}
+    wanted = Wanted(
+        places={name: value for name, value in chosen.items() if value is not None},
+        where=where,
+        parameters=parameters,
+        word=asked.text("search").strip(),
+        sort=asked.one_of("sort", ("", *listing.sorts), ""),
+        down=asked.one_of("order", ("up", "down"), "up") == "down",
+        limit=asked.number("limit", PAGE, LARGEST_PAGE, least=1),
+        offset=asked.number("offset", 0, DEEPEST),
+        since=_since(asked),
+        found=asked.number("found", 0),
+    )
     with reader(settings.state, stop=stop) as query:
         find_run(query, run)
-        total = query(
-            f"SELECT count(*) AS n FROM {listing.view} WHERE {where}", [run, *parameters]
-        )[0]["n"]
-        # Keys alone are sorted: texts are read for the rows of the page.
-        rows = query(
-            f"WITH page AS ({page}) SELECT {columns} FROM {listing.view} SEMI JOIN page USING ({keys})"
-            f" WHERE run = ? ORDER BY {by}",
-            [run, *parameters, limit, offset, run],
-        )
+        found = page(query, run, listing, wanted)
     return {
-        "rows": [_shortened(row) for row in rows],
-        "total": total,
-        "offset": offset,
-        "limit": limit,
+        "rows": [_shortened(row) for row in found.rows],
+        "total": found.total,
+        "exact": found.exact,
+        "among": found.among,
+        "looked": found.looked,
+        "further": found.further,
+        "offset": wanted.offset,
+        "limit": wanted.limit,
     }
 
 
+def _since(asked: Asked) -> tuple[int, int] | None:
+    """Return where looking for a word goes on; raises EngineError."""
+    if not (text := asked.text("since")):
+        return None
+    stretch, _, at = text.partition(":")
+    if not (stretch.isdecimal() and at.isdecimal() and len(text) < 30):
+        raise EngineError(f"since: '{text}' is no place that an answer named")
+    return int(stretch), int(at)
+
+
 def conditions(listing: Listing, asked: Asked) -> tuple[str, list[Any]]:
-    """Return the condition that a page's filters make, and its parameters after the run's."""
-    parts, parameters = ["run = ?"], []
+    """Return the condition that a page's filters make, words and places left aside, and its parameters."""
+    parts, parameters = [], []
     for name, sql in listing.exact.items():
-        value = asked.maybe_number(name) if name in listing.numbers else asked.text(name) or None
+        value = asked.text(name)
         if value == "-":
             parts.append(f"{sql} IS NULL")
-        elif value is not None:
+        elif value:
             parts.append(f"{sql} = ?")
             parameters.append(value)
-    if word := asked.text("search").strip():
-        texts = ", ".join(f"coalesce({sql}, '')" for sql in listing.searched)
-        parts.append(f"contains(lower(concat_ws(chr(10), {texts})), lower(?))")
-        parameters.append(word)
-    return " AND ".join(parts), parameters
+    return " AND ".join(parts) or "true", parameters
 
 
 def _shortened(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row as a table has it: short texts, and the id that reviews know it by."""
+    known = row.get("example") or example_id(text_values(row["inputs"]), row["target"])
     inputs = {name: short(text) for name, text in shown_inputs(row["inputs"]).items()}
     texts = {name: short(value) for name, value in row.items() if isinstance(value, str)}
-    return row | texts | {"inputs": inputs}
+    return row | texts | {"inputs": inputs, "row": known}
 
 
 def facets(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
@@ -163,11 +165,15 @@ def facets(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
             " GROUP BY reason ORDER BY rows DESC, reason",
             [run],
         )
+    meanings = {str(name): text for name, text in DROPS["select"].items()} | verdicts()
     return {
         "failures": {name: _distinct(failing, name) for name in ("seed", "round", "split")},
         "generated": {name: _distinct(made, name) for name in ("seed", "round", "operator")},
         "patterns": named,
         "reasons": [row["reason"] for row in reasons],
+        "meanings": {
+            row["reason"]: meanings[row["reason"]] for row in reasons if row["reason"] in meanings
+        },
         "outcomes": ["trained on", "accepted", "left out", "rejected", "no verdict"],
     }
 

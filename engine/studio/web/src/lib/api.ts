@@ -1,5 +1,7 @@
 /** Asking the server: JSON in, JSON out, and its own words where something is wrong. */
 
+import { connection } from "./connection.svelte";
+
 export class Refused extends Error {
   constructor(
     message: string,
@@ -24,12 +26,14 @@ async function answered(request: Promise<Response>): Promise<Response> {
     response = await request;
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
+    connection.heard(0);
     throw new Refused(
       "the studio does not answer",
       "start it again with `pada studio`, and open the address that it prints",
       0,
     );
   }
+  connection.heard(response.status);
   if (response.ok) return response;
   const said = (await response.json().catch(() => ({}))) as { error?: string; hint?: string };
   throw new Refused(said.error ?? `the studio answered ${response.status}`, said.hint ?? "", response.status);

@@ -77,8 +77,11 @@ export interface Overview {
     best_round: number;
     rolled_back: boolean;
   }[];
-  movements: { seed: number; round: number; failures: number; mended: number; new: number; outside: number }[];
   unread: { round: number; answers: number; unread: number; first: string }[];
+}
+
+export interface Movements {
+  movements: { seed: number; round: number; failures: number; mended: number; new: number; outside: number }[];
 }
 
 export interface Generation {
@@ -199,12 +202,18 @@ export interface Facets {
   generated: { seed: number[]; round: number[]; operator: string[] };
   patterns: { pattern: string; name: string; size: number }[];
   reasons: string[];
+  /** Reason -> what it means, as the manual says it. */
+  meanings: Record<string, string>;
   outcomes: string[];
 }
 
 export interface Listed<Row> {
   rows: Row[];
   total: number;
+  exact: boolean;
+  among: number;
+  looked: number;
+  further: string | null;
   offset: number;
   limit: number;
 }
@@ -238,6 +247,7 @@ export interface GeneratedRow {
   left_out: string | null;
   detail: string | null;
   outcome: string;
+  row: string;
 }
 
 export interface Story {
