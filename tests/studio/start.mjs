@@ -15,7 +15,7 @@ const found = [];
 try {
   for (const width of [1280, 390]) {
     const page = await (await browser.newContext({ viewport: { width, height: 860 } })).newPage();
-    page.setDefaultTimeout(60_000);
+    page.setDefaultTimeout(120_000);
     page.on("console", (message) => ["error", "warning"].includes(message.type()) && found.push(message.text()));
     page.on("pageerror", (error) => found.push(String(error)));
     await page.goto(url, { waitUntil: "networkidle" });
