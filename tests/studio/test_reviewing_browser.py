@@ -118,13 +118,13 @@ def test_every_page_of_versions_at_both_widths_and_themes(
         {
             "name": "versions",
             "path": f"recipe/support.yaml/versions?before={first}&after=now",
-            "wait": "h3",
+            "wait": "section[aria-labelledby=differs] h3",
             "full": True,
         },
         {
             "name": "versions-run",
             "path": "recipe/support.yaml/versions?before=r0001&after=now",
-            "wait": "h3",
+            "wait": "section[aria-labelledby=differs] h3",
             "full": True,
         },
         {"name": "repository", "path": "versions", "wait": ".facts", "full": True},
