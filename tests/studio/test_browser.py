@@ -30,6 +30,8 @@ from tests.studio.stores import TEXTS
 pytestmark = [pytest.mark.browser]
 WEB = Path(__file__).parents[2] / "engine" / "studio" / "web"
 DRIVER = Path(__file__).with_name("browser.mjs")
+HANGS = 1_800
+"""Seconds after which a browser is taken to hang."""
 PICTURES = os.environ.get("STUDIO_PICTURES", "")
 HOSTILE_ROWS = [
     {"name": f"row-{number}", "path": f"run/r0001/row/{ident('validation', number)}", "full": True}
@@ -116,6 +118,7 @@ def driven(driver: Path, *arguments: str) -> list[str]:
         capture_output=True,
         text=True,
         check=False,
+        timeout=HANGS,
     )
     assert done.returncode == 0, done.stderr
     return [str(found) for found in json.loads(done.stdout)]

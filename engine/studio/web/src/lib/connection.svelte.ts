@@ -21,10 +21,10 @@ class Connection {
   watch(): () => void {
     const timer = setInterval(() => {
       if (document.visibilityState !== "visible") return;
-      fetch("/api/here", { signal: AbortSignal.timeout(AT_MOST) }).then(
-        (response) => this.heard(response.status),
-        () => this.heard(0),
-      );
+      fetch("/api/here", { signal: AbortSignal.timeout(AT_MOST) })
+        // Read to its end: a browser takes a question whose answer lies unread for one that goes on.
+        .then(async (response) => (await response.text(), this.heard(response.status)))
+        .catch(() => this.heard(0));
     }, EVERY);
     return () => clearInterval(timer);
   }
