@@ -153,7 +153,6 @@ OPENINGS = {
     "studio/versions/repository.py::repository": "gate: spec.repository.project_file, which read it before",
     "studio/start/preview.py::_about": STATE,
     "studio/start/rooms.py::_same": "a file of the project that a page named: studio.start.places held it inside",
-    "studio/start/routes.py::_of": OWN,
     "studio/uploads.py::received": STATE,
     "studio/author/copying.py::copy": "inside the project, links resolved: studio.recipes.recipe_file; or OWN",
     "studio/author/copying.py::shipped_recipes": OWN,
