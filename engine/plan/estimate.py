@@ -59,18 +59,6 @@ class Estimate(NamedTuple):
 NOTHING = Estimate(Range(0, 0), Range(0, 0), None, (), 0)
 
 
-def estimate(
-    plan: Plan,
-    resources: Resources,
-    finished: Collection[str],
-    rows: Mapping[str, int],
-    failing: Mapping[str, int],
-    characters: float = 0.0,
-) -> Estimate:
-    """Estimate the unfinished nodes together; the arguments are those of `estimates`."""
-    return summed(estimates(plan, resources, finished, rows, failing, characters).values())
-
-
 def estimates(
     plan: Plan,
     resources: Resources,

@@ -14,7 +14,6 @@ import yaml
 from engine import fingerprint
 from engine.plan.building.builder import Builder
 from engine.plan.compile import compile_plan
-from engine.plan.estimate import estimate
 from engine.plan.explain import mermaid, states
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import GivenAdapter, Resources
@@ -24,6 +23,7 @@ from engine.spec.recipe import Recipe
 from engine.stages.load import LOAD
 from engine.stages.rounds.track import TRACK, TrackParams
 from engine.stages.train import TrainParams
+from tests.plan.estimated import estimate
 from tests.plan.fake_resources import fake_resources
 from tests.stages.views import view
 

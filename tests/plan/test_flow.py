@@ -19,7 +19,6 @@ from engine.backends.scripted import ScriptedGenerator
 from engine.cli import planning
 from engine.errors import Problem, RecipeError
 from engine.plan.compile import compile_plan
-from engine.plan.estimate import estimate
 from engine.plan.flow import flows, host_of, key_of
 from engine.plan.resources import Resources, RoleModel, gather, role_model, task_prompt
 from engine.plan.validate import check_recipe
@@ -28,6 +27,7 @@ from engine.report.facts.spend import _costs_money
 from engine.servers import KeyName, ServerUrl
 from engine.spec.loader import LoadedRecipe, load
 from engine.spec.recipe import ModelSpec
+from tests.plan.estimated import estimate
 from tests.plan.test_validate import GOOD, write_good
 
 SCRIPTED = GOOD.replace("backend: transformers", "backend: scripted").replace(

@@ -12,10 +12,10 @@ import yaml
 from engine.backends import BACKENDS
 from engine.plan.checks.preferences import check_preferences
 from engine.plan.compile import compile_plan
-from engine.plan.estimate import estimate
 from engine.plan.graph import Plan
 from engine.spec.loader import load
 from engine.spec.recipe import Recipe
+from tests.plan.estimated import estimate
 from tests.plan.fake_resources import fake_resources
 from tests.plan.test_validate import GOOD
 
