@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from engine.review.desk import reason_words
 from engine.review.items import Answer, Item
+from engine.rows import Review
 
 
 def about(item: Item) -> Iterator[tuple[str, str]]:
@@ -28,6 +30,34 @@ def about(item: Item) -> Iterator[tuple[str, str]]:
         yield "now", _now(item)
     elif item.source:
         yield "from", f"{item.source}:{item.line} ({item.subject})"
+
+
+def stored(review: Review) -> str:
+    """Return what a verdict came to, in words."""
+    match review.verdict:
+        case "accept":
+            return f"accepted as {_brief(review.target)}"
+        case "reject":
+            return f"rejected, {reason_words(review.reason)}"
+        case "relabel":
+            return f"relabelled {_brief(review.new_target or '')}"
+        case "edit":
+            now, before = review.new_inputs or {}, review.inputs
+            parts = [_brief(text) for name, text in now.items() if text != before.get(name)]
+            if review.new_target != review.target:
+                parts.append(f"right answer {_brief(review.new_target or '')}")
+            return f"edited, now {'; '.join(parts)}"
+        case _:
+            return "taken back"
+
+
+_BRIEF = 80
+"""Characters of a text that a message has."""
+
+
+def _brief(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _BRIEF else f"{line[:_BRIEF]}…"
 
 
 def _doubt(item: Item) -> Iterator[tuple[str, str]]:

@@ -118,6 +118,8 @@ interface Answer {
   kept: boolean;
   why?: { message: string; hint: string };
   verdict?: string;
+  /** What was stored, in words. */
+  told?: string;
   undone?: Undone | null;
 }
 
