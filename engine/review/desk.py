@@ -22,7 +22,7 @@ from engine.errors import EngineError
 from engine.plan.tasks import task_view
 from engine.registry import did_you_mean
 from engine.report.facts.json_columns import text_values
-from engine.review.items import Item, Judging, Reviewable, judging, of_run, reviewable
+from engine.review.items import Item, Judging, Reviewable, judging, of_run, reviewable, with_answers
 from engine.review.listing import Entry, listed
 from engine.review.queues import QUEUES, Queue, changes, found, sample, settles, waiting
 from engine.rows import Example, Review, Said
@@ -221,7 +221,9 @@ class Desk:
         A row of the data and a candidate may be the same: then it is the one that is in this queue.
         """
         with reader(self.state) as query:
-            return found(query, self.place, examples, queue)
+            known = found(query, self.place, examples, queue)
+            whole = with_answers(query, self.place.run, list(known.values()))
+        return {item.example: item for item in whole}
 
     # What can be said.
 

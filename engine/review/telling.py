@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from engine.report.formatting import round_label
 from engine.review.desk import reason_words
-from engine.review.items import Answer, Item
+from engine.review.items import Answer, Answered, Item
 from engine.rows import Review
 
 
 def about(item: Item) -> Iterator[tuple[str, str]]:
     """Yield what is known of a row beside its texts, line by line: a word, and what it says."""
-    if item.doubt is not None:
-        yield from _doubt(item)
+    yield from _doubt(item)
+    yield from _failed(item)
     if item.near:
         yield "near", f"meant to look like {item.near}"
     if item.pattern_name:
@@ -69,6 +70,29 @@ def _doubt(item: Item) -> Iterator[tuple[str, str]]:
     sure = "" if doubt.confidence is None else f" (sure {doubt.confidence} of 5)"
     often = "" if doubt.times == 1 else f" ({doubt.times} times)"
     yield "doubt", f"{doubt.reason}{sure}{often}"
+
+
+def _failed(item: Item) -> Iterator[tuple[str, str]]:
+    if item.answered:
+        yield "model", _answered(item.answered)
+    for one in item.why:
+        yield "why", f"{one} (says the teacher)"
+
+
+MOST_ANSWERED = 6
+"""Answers of students that are told, the last ones."""
+
+
+def _answered(answers: Sequence[Answered]) -> str:
+    """Say what students answered, and how sure they were."""
+    several = len({one.seed for one in answers}) > 1
+    parts = []
+    for one in answers[-MOST_ANSWERED:]:
+        who = round_label(one.round) + (f", seed {one.seed}" if several else "")
+        said = "nothing that can be read" if one.answer is None else one.answer
+        sure = "" if one.confidence is None else f" ({one.confidence:.0%} sure)"
+        parts.append(f"{who} answered {said}{sure}")
+    return "; ".join(parts)
 
 
 def _origin(item: Item) -> str:

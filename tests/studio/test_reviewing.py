@@ -299,13 +299,24 @@ def test_rows_that_another_page_hands_over_are_a_queue(folder: Path) -> None:
     assert [one["subject"] for one in found["items"]] == ["validation", "validation", "candidate"]
     assert found["missing"] == 2
     for one in found["items"]:
-        said(studio, {**one, "run": found["run"], "queue": ""}, "reject", reason="wrong")
+        said(
+            studio,
+            {**one, "run": found["run"], "queue": ""},
+            "reject",
+            reason="wrong",
+            note="see the file",
+        )
     kept = rows(folder / ".pada", SAID)
     assert [row["queue"] for row in kept] == ["suspect", "suspect", "candidates"]
     # Rows of validation are never changed here: where they stand is said.
     wrong = studio.get("review/queues", reviewer="anna")["people"]["wrong"]
     assert len(wrong) == 2
     assert "validation.jsonl:" in wrong[0]["where"]
+    assert wrong[0]["what"] == "should go: its answer is wrong (see the file)"
+    # So nothing follows for the next run but from the candidate.
+    plan = studio.get("review/ended", reviewer="anna", run="r0001")["plan"]
+    assert plan["named"][0]["because"] == "reviews: 1 new"
+    assert plan["follow"] == plan["open"]
     assert studio.post("review/rows", {"rows": "x"}).status_code == 400
     assert studio.post("review/rows", {"rows": ["x"] * 2001}).status_code == 400
 
