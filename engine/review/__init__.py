@@ -12,7 +12,7 @@ from engine.review.items import Answer, Doubt, Item, Ran, Reviewable, ran
 from engine.review.listing import WAITS, Entry, Narrowed, Word, narrowed
 from engine.review.outcomes import reviews_of
 from engine.review.queues import QUEUES, Queue, parse_queue
-from engine.review.telling import about
+from engine.review.telling import about, stored
 
 __all__ = [
     "QUEUES",
@@ -41,5 +41,6 @@ __all__ = [
     "reviewer_name",
     "reviews_of",
     "standing",
+    "stored",
     "write_items",
 ]

@@ -22,7 +22,7 @@ from engine.errors import EngineError
 from engine.plan.tasks import task_view
 from engine.registry import did_you_mean
 from engine.report.facts.json_columns import text_values
-from engine.review.items import Item, Judging, Reviewable, judging, of_run, reviewable
+from engine.review.items import Item, Judging, Reviewable, judging, of_run, reviewable, with_answers
 from engine.review.listing import Entry, listed
 from engine.review.queues import QUEUES, Queue, changes, found, sample, settles, waiting
 from engine.rows import Example, Review, Said
@@ -44,6 +44,7 @@ REASONS: Mapping[Reason, str] = {
     "other": "another reason: say it in a note",
 }
 """Why a row is rejected. Only `wrong` says that its answer is wrong."""
+
 LONGEST_NAME = 64
 """Characters of a reviewer's name."""
 _NAME = re.compile("[0-9a-f]{24}")
@@ -67,6 +68,11 @@ _KNOWN = "SELECT id FROM review WHERE id = ?"
 
 class RefusedError(EngineError):
     """A verdict that cannot be followed; nothing was stored."""
+
+
+def reason_words(reason: str) -> str:
+    """Return a reason of a rejection as a sentence says it; one of another engine as it is."""
+    return next((words for one, words in REASONS.items() if one == reason), reason)
 
 
 def reviewer_name(name: str | None) -> str:
@@ -111,7 +117,7 @@ def _name(given: str | None) -> str:
 def _told(row: Mapping[str, Any]) -> str:
     parts = [f"{row['reviewer']}: {row['verdict']}"]
     if row["reason"]:
-        parts.append(REASONS.get(row["reason"], row["reason"]))
+        parts.append(reason_words(row["reason"]))
     if row["new_target"] is not None:
         texts = " | ".join(text_values(row["new_inputs"]).values())
         parts.append(
@@ -215,7 +221,9 @@ class Desk:
         A row of the data and a candidate may be the same: then it is the one that is in this queue.
         """
         with reader(self.state) as query:
-            return found(query, self.place, examples, queue)
+            known = found(query, self.place, examples, queue)
+            whole = with_answers(query, self.place.run, list(known.values()))
+        return {item.example: item for item in whole}
 
     # What can be said.
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 from engine.errors import EngineError
 from engine.report.facts.json_columns import json_object, text_values
 from engine.report.facts.reviews import judge_marks
-from engine.report.records import Query
+from engine.report.records import MINE, Query
 from engine.rows import Subject
 from engine.stages.load import example_id
 from engine.stages.reviewing.mend import PERSON
@@ -60,6 +60,22 @@ FROM example e JOIN all_run_rows o USING (node)
 WHERE o.run = ? AND o.stage IN ('load', 'mend') AND e.split IN ('train', 'validation') AND list_contains(?, e.id)
 GROUP BY e.id, e.split ORDER BY e.split, id
 """
+_ANSWERED = (
+    MINE
+    + """
+SELECT p.example, p.seed, p.round, any_value(p.answer) AS answer, any_value(p.confidence) AS confidence
+FROM prediction p SEMI JOIN mine USING (node, run) SEMI JOIN (SELECT unnest(?::VARCHAR[]) AS example) USING (example)
+WHERE p.split IN ('train', 'validation') AND p.round > -2 GROUP BY ALL ORDER BY p.round, p.seed
+"""
+)
+_WHY = (
+    MINE
+    + """
+SELECT d.example, d.root_cause
+FROM diagnosis d SEMI JOIN mine USING (node, run) SEMI JOIN (SELECT unnest(?::VARCHAR[]) AS example) USING (example)
+QUALIFY d.round = max(d.round) OVER (PARTITION BY d.example) ORDER BY d.seed, d.id
+"""
+)
 _SUSPECTS = """
 SELECT t.example, t.split, any_value(t.answer) AS answer, arg_max(t.reason, coalesce(t.confidence, 0)) AS reason,
   max(t.confidence) AS confidence, count(DISTINCT t.call) AS times
@@ -87,6 +103,17 @@ class Doubt(NamedTuple):
     confidence: int | None
     times: int
     """How often somebody said so."""
+
+
+class Answered(NamedTuple):
+    """What a student answered to a row of the data."""
+
+    seed: int
+    round: int
+    answer: str | None
+    """None where nothing could be read from what it said."""
+    confidence: float | None
+    """How sure it was, 0 to 1; None where it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +153,10 @@ class Item:
     source: str = ""
     line: int = 0
     doubt: Doubt | None = None
+    answered: tuple[Answered, ...] = ()
+    """What the students answered to a row of the data, in the order of their rounds."""
+    why: tuple[str, ...] = ()
+    """Why the last student failed at it, as the teacher says; with several seeds, in several ways."""
     trained_everywhere: bool = False
     """Whether it is trained on in every place where it is a candidate."""
     ruled: bool = False
@@ -287,15 +318,39 @@ def _merged(known: Item, other: Item) -> Item:
 
 
 def with_answers(query: Query, run: str, items: Sequence[Item]) -> list[Item]:
-    """Return items with what was answered to them blind."""
+    """Return items with what was answered to them: to candidates blind, to rows of the data by the students."""
     names = [item.candidate for item in items if item.candidate]
     by_candidate: dict[str, list[Answer]] = {}
     for row in query(_ANSWERS, [run, names]) if names else ():
         one = Answer(row["answer"], row["second"], row["detail"], row["how"])
         by_candidate.setdefault(row["candidate"], []).append(one)
+    students, why = _students(query, run, items)
     return [
-        replace(item, answers=tuple(by_candidate.get(item.candidate or "", ()))) for item in items
+        replace(item, answers=tuple(by_candidate.get(item.candidate or "", ())))
+        if item.subject == "candidate"
+        else replace(
+            item,
+            answered=tuple(students.get(item.example, ())),
+            why=tuple(dict.fromkeys(why.get(item.example, ()))),
+        )
+        for item in items
     ]
+
+
+def _students(
+    query: Query, run: str, items: Sequence[Item]
+) -> tuple[Mapping[str, list[Answered]], Mapping[str, list[str]]]:
+    """Return what students answered to rows of the data, and why the last one failed, by row."""
+    ids = [item.example for item in items if item.subject != "candidate"]
+    students: dict[str, list[Answered]] = {}
+    why: dict[str, list[str]] = {}
+    if ids:
+        for row in query(_ANSWERED, [run, ids]):
+            one = Answered(row["seed"], row["round"], row["answer"], row["confidence"])
+            students.setdefault(row["example"], []).append(one)
+        for row in query(_WHY, [run, ids]):
+            why.setdefault(row["example"], []).append(row["root_cause"])
+    return students, why
 
 
 def data_rows(query: Query, run: str, examples: Sequence[str]) -> dict[str, Item]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from engine.review.items import Answer, Item
+from engine.report.formatting import round_label
+from engine.review.desk import reason_words
+from engine.review.items import Answer, Answered, Item
+from engine.rows import Review
 
 
 def about(item: Item) -> Iterator[tuple[str, str]]:
     """Yield what is known of a row beside its texts, line by line: a word, and what it says."""
-    if item.doubt is not None:
-        yield from _doubt(item)
+    yield from _doubt(item)
+    yield from _failed(item)
     if item.near:
         yield "near", f"meant to look like {item.near}"
     if item.pattern_name:
@@ -30,6 +33,34 @@ def about(item: Item) -> Iterator[tuple[str, str]]:
         yield "from", f"{item.source}:{item.line} ({item.subject})"
 
 
+def stored(review: Review) -> str:
+    """Return what a verdict came to, in words."""
+    match review.verdict:
+        case "accept":
+            return f"accepted as {_brief(review.target)}"
+        case "reject":
+            return f"rejected, {reason_words(review.reason)}"
+        case "relabel":
+            return f"relabelled {_brief(review.new_target or '')}"
+        case "edit":
+            now, before = review.new_inputs or {}, review.inputs
+            parts = [_brief(text) for name, text in now.items() if text != before.get(name)]
+            if review.new_target != review.target:
+                parts.append(f"right answer {_brief(review.new_target or '')}")
+            return f"edited, now {'; '.join(parts)}"
+        case _:
+            return "taken back"
+
+
+_BRIEF = 80
+"""Characters of a text that a message has."""
+
+
+def _brief(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _BRIEF else f"{line[:_BRIEF]}…"
+
+
 def _doubt(item: Item) -> Iterator[tuple[str, str]]:
     doubt = item.doubt
     if doubt is None:
@@ -39,6 +70,29 @@ def _doubt(item: Item) -> Iterator[tuple[str, str]]:
     sure = "" if doubt.confidence is None else f" (sure {doubt.confidence} of 5)"
     often = "" if doubt.times == 1 else f" ({doubt.times} times)"
     yield "doubt", f"{doubt.reason}{sure}{often}"
+
+
+def _failed(item: Item) -> Iterator[tuple[str, str]]:
+    if item.answered:
+        yield "model", _answered(item.answered)
+    for one in item.why:
+        yield "why", f"{one} (says the teacher)"
+
+
+MOST_ANSWERED = 6
+"""Answers of students that are told, the last ones."""
+
+
+def _answered(answers: Sequence[Answered]) -> str:
+    """Say what students answered, and how sure they were."""
+    several = len({one.seed for one in answers}) > 1
+    parts = []
+    for one in answers[-MOST_ANSWERED:]:
+        who = round_label(one.round) + (f", seed {one.seed}" if several else "")
+        said = "nothing that can be read" if one.answer is None else one.answer
+        sure = "" if one.confidence is None else f" ({one.confidence:.0%} sure)"
+        parts.append(f"{who} answered {said}{sure}")
+    return "; ".join(parts)
 
 
 def _origin(item: Item) -> str:

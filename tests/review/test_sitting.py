@@ -11,7 +11,8 @@ from rich.console import Console
 from engine.cli.review.keys import Typed
 from engine.cli.review.session import Session
 from engine.review import Item
-from engine.review.items import data_rows
+from engine.review.items import data_rows, with_answers
+from engine.review.telling import about
 from engine.rows import Review
 from tests.report.invented import Invented
 
@@ -96,3 +97,28 @@ def test_training_rows_are_found_as_in_their_file_and_as_people_mended_them() ->
         "mended": ("train", 1),
         "held out": ("validation", 3),
     }
+
+
+def test_a_row_of_the_data_says_what_students_answered_and_why_they_failed() -> None:
+    store = Invented()
+    store.recipe(metrics=["accuracy"])
+    store.run()
+    node = store.node("predict", "predict")
+    for round, answer, sure in ((-1, None, None), (0, "Rechnung", 0.87)):
+        store.add(
+            "prediction", **node | {"round": round}, example="e1", split="validation",
+            text="so", answer=answer, status="ok", confidence=sure, how="scored",
+        )  # fmt: skip
+    store.add(
+        "diagnosis", **node, id="d", example="e1", root_cause="It reads Beleg as a bill.",
+        scenario="", call="c",
+    )  # fmt: skip
+    item = Item("e1", "validation", {"text": "a"}, "t", "in the data")
+    (found,) = with_answers(store.query, "r0001", [item])
+    assert list(about(found)) == [
+        (
+            "model",
+            "untuned answered nothing that can be read; round 0 answered Rechnung (87% sure)",
+        ),
+        ("why", "It reads Beleg as a bill. (says the teacher)"),
+    ]

@@ -79,6 +79,38 @@ try {
   await page.locator("text=Stored now").waitFor();
   await isAt("Row 1 of");
 
+  // Labels that are long in coming, under a mouse that rests where their list appears.
+  await page.route("**/api/review/labels*", async (route) => {
+    await new Promise((done) => setTimeout(done, 2500));
+    await route.continue();
+  });
+  await page.reload({ waitUntil: "domcontentloaded" });
+  await isAt("Row 1 of");
+  const theme = () => page.evaluate(() => document.documentElement.dataset.theme);
+  const before = await theme();
+  await page.keyboard.press("l");
+  await page.keyboard.type("st");
+  await page.keyboard.press("Enter");
+  const field = await page.locator("#label-typed").boundingBox();
+  const rests = [field.x + 80, field.y + field.height + 60];
+  await page.mouse.move(...rests);
+  await picture("slow");
+  seen.slow = { theme: (await theme()) === before, typed: await page.locator("#label-typed").inputValue(), early: await page.locator("#label-list li").count() };
+  await page.keyboard.press("Control+A");
+  await page.keyboard.press("Delete");
+  await page.locator("#label-list li").first().waitFor();
+  await page.waitForTimeout(200);
+  seen.slow.under = await page.evaluate(([x, y]) => document.elementFromPoint(x, y)?.closest("#label-list") !== null, rests);
+  seen.slow.marked = await page.locator("#label-list li[aria-selected=true], #label-list li.under").count();
+  await page.keyboard.press("Enter");
+  await page.waitForTimeout(200);
+  seen.slow.held = await title();
+  await page.keyboard.type("label_159");
+  await page.keyboard.press("Enter");
+  await isAt("Row 2 of");
+  seen.slow.told = await page.locator(".told").innerText();
+  await page.unroute("**/api/review/labels*");
+
   // Without single keys, only buttons say something.
   await page.keyboard.press("?");
   await page.locator("dialog[open]").waitFor();

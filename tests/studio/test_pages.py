@@ -187,6 +187,7 @@ def test_what_cannot_be_asked_is_a_mistake(
 
 def test_the_story_of_a_row(studio: Studio) -> None:
     story = studio.get(f"runs/r0001/rows/{ident('validation', 0)}")
+    assert story["review"] == ident("validation", 0)
     assert [one["label"] for one in story["answers"]] == [
         "untuned",
         "round 0",

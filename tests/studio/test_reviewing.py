@@ -80,9 +80,12 @@ def test_each_verdict_is_written_as_pada_review_writes_it(
     studio, beside = studio_of(folder), reviewed.copy(reviewed_project, tmp_path / "beside")
     first = items(studio)
     kinds = [one["target"]["text"] for one in first]
-    said(studio, first[0], "accept", note="  as  it is ")
-    said(studio, first[1], "reject", reason="wrong", note="not this")
-    said(studio, first[2], "change", target=other(kinds[2]))
+    told = said(studio, first[0], "accept", note="  as  it is ")["told"]
+    assert told == f"accepted as {kinds[0]}"
+    told = said(studio, first[1], "reject", reason="wrong", note="not this")["told"]
+    assert told == "rejected, its answer is wrong"
+    told = said(studio, first[2], "change", target=other(kinds[2]))["told"]
+    assert told == f"relabelled {other(kinds[2])}"
     said(studio, first[3], "change", inputs={"0": "another row of colour"}, target="colour")
     said(studio, first[4], "reject", reason="unclear")
     assert undone(studio)["undone"]["item"]["example"] == first[4]["example"]
@@ -93,16 +96,16 @@ def test_each_verdict_is_written_as_pada_review_writes_it(
     assert len(rows(folder / ".pada", SAID)) == 6
     # Of what follows, too, the same is said.
     plan = studio.get("review/ended", reviewer="anna", run="r0001")
-    told = plan["plan"]
-    assert f"the next run would redo {told['open']} of {told['nodes']} nodes" in ended.out, (
+    planned = plan["plan"]
+    assert f"the next run would redo {planned['open']} of {planned['nodes']} nodes" in ended.out, (
         ended.out
     )
-    assert told["named"][0] == {
+    assert planned["named"][0] == {
         "node": "seed-0/round-0/select",
         "state": "changed",
         "because": "reviews: 4 new",
     }
-    assert told["estimate"][0] in ended.out
+    assert planned["estimate"][0] in ended.out
     assert plan["page"] == "recipe.yaml"
 
 
@@ -296,13 +299,24 @@ def test_rows_that_another_page_hands_over_are_a_queue(folder: Path) -> None:
     assert [one["subject"] for one in found["items"]] == ["validation", "validation", "candidate"]
     assert found["missing"] == 2
     for one in found["items"]:
-        said(studio, {**one, "run": found["run"], "queue": ""}, "reject", reason="wrong")
+        said(
+            studio,
+            {**one, "run": found["run"], "queue": ""},
+            "reject",
+            reason="wrong",
+            note="see the file",
+        )
     kept = rows(folder / ".pada", SAID)
     assert [row["queue"] for row in kept] == ["suspect", "suspect", "candidates"]
     # Rows of validation are never changed here: where they stand is said.
     wrong = studio.get("review/queues", reviewer="anna")["people"]["wrong"]
     assert len(wrong) == 2
     assert "validation.jsonl:" in wrong[0]["where"]
+    assert wrong[0]["what"] == "should go: its answer is wrong (see the file)"
+    # So nothing follows for the next run but from the candidate.
+    plan = studio.get("review/ended", reviewer="anna", run="r0001")["plan"]
+    assert plan["named"][0]["because"] == "reviews: 1 new"
+    assert plan["follow"] == plan["open"]
     assert studio.post("review/rows", {"rows": "x"}).status_code == 400
     assert studio.post("review/rows", {"rows": ["x"] * 2001}).status_code == 400
 

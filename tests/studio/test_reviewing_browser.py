@@ -49,17 +49,23 @@ def test_rows_are_reviewed_by_keyboard_alone(
     assert seen["focus"] == "row-title"
     assert seen["labels"] == 200
     assert seen["held"].startswith("Row 5")
-    assert seen["withoutKeys"].startswith("Row 1")
+    assert seen["withoutKeys"].startswith("Row 2")
+    slow = seen["slow"]
+    assert slow.pop("held").startswith("Row 1")
+    assert slow == {
+        "theme": True, "typed": "st", "early": 0, "under": True, "marked": 0,
+        "told": "Row 1: relabelled label_159.",
+    }  # fmt: skip
     assert seen["marks"][:2] == ["[U+FEFF]", "[U+000D]"]
     assert "select" in seen["ended"]
     kept = rows(folder / ".pada", SAID)
     assert [row["verdict"] for row in kept] == [
-        "accept", "reject", "edit", "relabel", "undo", "relabel", "accept", "edit",
+        "accept", "reject", "edit", "relabel", "undo", "relabel", "accept", "relabel", "edit",
     ]  # fmt: skip
     texts = [json.loads(row["new_inputs"])["text"] if row["new_inputs"] else "" for row in kept]
     assert texts[2] == f"truly {json.loads(kept[2]['inputs'])['text']}"
     assert kept[5]["new_target"] == "label_160"
-    assert texts[7] == f"{UNSEEN[0]}dark {UNSEEN[1:]}!"
+    assert texts[8] == f"{UNSEEN[0]}dark {UNSEEN[1:]}!"
 
 
 def test_every_page_of_review_at_both_widths_and_themes(reviewed_project: Path) -> None:

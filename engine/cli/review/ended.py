@@ -66,7 +66,7 @@ def _tell_of_data(console: Console, wrong: Sequence[WrongRow]) -> None:
 def _tell_plan(console: Console, project: Project) -> None:
     """Say what the next run would redo, in the words of `pada plan`."""
     planned = project.again().plan()
-    nodes, left = redone(planned.states)
+    nodes, left, follow = redone(planned.states)
     if not left:
         say(
             console,
@@ -74,10 +74,17 @@ def _tell_plan(console: Console, project: Project) -> None:
         )
         return
     say(console, f"the next run would redo {len(left)} of {nodes} nodes (`pada plan` shows all):")
-    for state in left[:SHOWN]:
+    shown = min(follow, SHOWN)
+    for state in left[:shown]:
         say(console, f"  {_line(state)}")
-    if len(left) > SHOWN:
-        say(console, f"  and {len(left) - SHOWN} that follow of these")
+    if follow > shown:
+        say(console, f"  and {follow - shown} that follow of these")
+    if waits := len(left) - follow:
+        others = " others" if follow else ""
+        say(
+            console,
+            f"  {waits}{others} whatever was said: no run has done them yet as the recipe is",
+        )
     print_expected(console, planned.expected)
 
 

@@ -7,9 +7,11 @@ from typing import Any
 from engine.errors import StoreError
 from engine.report.calls import find_call, made_from
 from engine.report.facts.collect import find_run
-from engine.report.facts.json_columns import shown_inputs
+from engine.report.facts.json_columns import shown_inputs, text_values
 from engine.report.formatting import round_label
 from engine.report.records import MINE, Query
+from engine.review.items import NEVER
+from engine.stages.load import example_id
 from engine.store import Stop, reader
 from engine.studio.answers import short
 from engine.studio.asked import Asked
@@ -121,6 +123,7 @@ def _story(
     written: list[dict[str, Any]],
 ) -> dict[str, Any]:
     candidates = [one["candidate"] for one in written]
+    review = _reviewed_as(item, origin, written)
     answers = query(_ANSWERS.format(runs=runs), [run, item, item, item])
     diagnoses = query(_DIAGNOSES.format(runs=runs), [run, item, item])
     doubts = query(_DOUBTS.format(runs=runs), [run, item])
@@ -139,6 +142,7 @@ def _story(
     return {
         "run": run,
         "id": item,
+        "review": review,
         "origin": origin,
         "answers": answers,
         "diagnoses": diagnoses,
@@ -150,6 +154,16 @@ def _story(
         "reviews": query(_REVIEWS, [item, item]),
         "calls": _calls(diagnoses, doubts, written, blind),
     }
+
+
+def _reviewed_as(item: str, origin: list[dict[str, Any]], written: list[dict[str, Any]]) -> str:
+    """Return the id that reviews know a row by; empty for one that nobody is asked about."""
+    if any(one["split"] in ("train", "validation") for one in origin):
+        return item
+    for one in written:
+        if one["accepted"] is not None and one["reason"] not in NEVER:
+            return str(one["example"] or example_id(text_values(one["inputs"]), one["target"]))
+    return ""
 
 
 def _calls(

@@ -31,6 +31,8 @@ HANDED = 2_000
 """Rows at most that another page hands over."""
 PAGE = 50
 LARGEST_PAGE = 200
+MOST_NAMED = 8
+"""Steps that are named of those which follow from verdicts."""
 _OF_RUN = "SELECT c.name FROM run u JOIN recipe c ON c.id = u.recipe WHERE u.id = ?"
 VERDICTS = ("", WAITS, "accept", "reject", "edit", "relabel")
 
@@ -190,13 +192,15 @@ def ended(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
         # What was said is kept, whatever is wrong with the recipe now.
         answer["why_not"] = {"message": str(error), "hint": error.hint}
         return answer
-    nodes, left = redone(planned.states)
+    nodes, left, follow = redone(planned.states)
     expected = planned.expected
     answer["plan"] = {
         "nodes": nodes,
         "open": len(left),
+        "follow": follow,
         "named": [
-            {"node": one.node.name, "state": one.state, "because": one.because} for one in left[:8]
+            {"node": one.node.name, "state": one.state, "because": one.because}
+            for one in left[: min(follow, MOST_NAMED)]
         ],
         "estimate": foreseen(expected.estimate, expected.minutes, evaluated=expected.evaluated),
     }

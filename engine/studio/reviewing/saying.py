@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 from engine.errors import EngineError, StoreError
-from engine.review import Item, Queue, Reason, RefusedError, parse_queue
+from engine.review import Item, Queue, Reason, RefusedError, parse_queue, stored
 from engine.store import Stop
 from engine.studio.asked import Asked
 from engine.studio.reviewing import showing, sittings
@@ -63,7 +63,7 @@ def _verdict(settings: Settings, asked: Asked) -> dict[str, Any]:
             case _:
                 inputs, target = _changed(item, asked)
                 review = sitting.desk.change(item, queue, inputs, target, note, name)
-    return {"id": name, "again": False, "verdict": review.verdict}
+    return {"id": name, "again": False, "verdict": review.verdict, "told": stored(review)}
 
 
 def _undone(settings: Settings, asked: Asked) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 class Pressed {
   waitsFor = "";
+  /** Something is being said or chosen: single keys do nothing, also where no field has the focus yet. */
+  held = false;
   /** Of the page: keys, and what each does. */
   own = $state.raw<[string[], string][]>([]);
 }

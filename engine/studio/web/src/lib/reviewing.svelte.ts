@@ -61,7 +61,7 @@ export interface Queues {
 export interface Ended {
   people: People;
   page: string;
-  plan: { nodes: number; open: number; named: { node: string; state: string; because: string }[]; estimate: string[] } | null;
+  plan: { nodes: number; open: number; follow: number; named: { node: string; state: string; because: string }[]; estimate: string[] } | null;
   why_not: { message: string; hint: string } | null;
 }
 
@@ -118,6 +118,8 @@ interface Answer {
   kept: boolean;
   why?: { message: string; hint: string };
   verdict?: string;
+  /** What was stored, in words. */
+  told?: string;
   undone?: Undone | null;
 }
 

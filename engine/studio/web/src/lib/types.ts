@@ -253,6 +253,8 @@ export interface GeneratedRow {
 export interface Story {
   run: string;
   id: string;
+  /** The id that reviews know it by; empty for one that nobody is asked about. */
+  review: string;
   origin: { split: string; inputs: Record<string, string>; target: string; source: string; line: number }[];
   answers: {
     seed: number;
