@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,21 @@ def test_a_node_that_is_over_has_no_work_left(tmp_path: Path) -> None:
         watched.node("load", "done")
 
     assert told(tmp_path, work)["works"] == {}
+
+
+def test_what_an_earlier_process_did_says_nothing_of_how_fast_this_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    work = live_file._Work(Callback().open("train", 100), 100, threading.Event())
+    # Told at once where it goes on, told again once the weights are there, and then two steps.
+    for seconds, finished in ((1.0, 60), (20.0, 0), (5.0, 1), (5.0, 1)):
+        assert work.shown()["rate"] is None
+        clock[0] += seconds
+        work(finished)
+    shown = work.shown()
+    assert (shown["done"], shown["rate"], shown["left"]) == (62, 0.2, 190.0)
 
 
 @pytest.mark.parametrize(
