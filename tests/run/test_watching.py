@@ -203,6 +203,22 @@ def test_whether_a_run_works_is_told_by_its_lock(tmp_path: Path) -> None:
     assert standing(state).state == "ended"
 
 
+def test_a_run_that_is_gone_on_with_is_known_while_its_process_starts(tmp_path: Path) -> None:
+    state = mine(tmp_path)
+    write_live(state, Process.this(), ended={"status": "interrupted"})
+    with sleeper() as other:
+        try:
+            process = Process.of(other.pid, ("run", "x"), str(tmp_path))
+            for run, seen in (("r0001", "r0001"), ("r0002", None), ("", None)):
+                started = {"process": process.stored, "log": "x.log", "run": run}
+                (state / "running" / "started.json").write_text(json.dumps(started), "utf-8")
+                found = standing(state)
+                assert (found.state, found.live.get("run")) == ("starting", seen)
+                assert found.live.get("ended") is None
+        finally:
+            other.kill()
+
+
 def test_a_process_that_is_not_the_one_meant_is_not_signalled(tmp_path: Path) -> None:
     state = mine(tmp_path)
     with sleeper() as other:
