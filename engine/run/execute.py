@@ -108,7 +108,10 @@ class Execution:
             self.outcome.batches, note = self._dispatcher.write_batch(self._store.state, self._run)
             if self.outcome.batches:
                 self.outcome.status, self.outcome.note = "waiting", note
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Interrupted) as stopped:
+            # What was under way says where it left off: that is for the log, and not for whoever stopped it.
+            if str(stopped):
+                _log.info("%s", stopped)
             raise Interrupted(
                 "stopped; everything finished is kept", "run the same command again to go on"
             ) from None
@@ -338,9 +341,10 @@ def _executed(execution: Execution, store: Store, run: str, origins: Origins) ->
         outcome = execution.run()
     except BaseException as error:
         status = "interrupted" if isinstance(error, Interrupted) else "failed"
+        note = error.message if isinstance(error, Interrupted) else str(error)
         # A full disk cannot take these notes either; what went wrong first is what the user must see.
         with suppress(StoreError):
-            store.end_run(run, status, str(error) or type(error).__name__)
+            store.end_run(run, status, note or type(error).__name__)
         _log.info("run %s", status)
         with suppress(StoreError):
             origins.record(execution.reached())

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,21 @@ def test_a_node_that_is_over_has_no_work_left(tmp_path: Path) -> None:
         watched.node("load", "done")
 
     assert told(tmp_path, work)["works"] == {}
+
+
+def test_what_an_earlier_process_did_says_nothing_of_how_fast_this_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    work = live_file._Work(Callback().open("train", 100), 100, threading.Event())
+    # Told at once where it goes on, told again once the weights are there, and then two steps.
+    for seconds, finished in ((1.0, 60), (20.0, 0), (5.0, 1), (5.0, 1)):
+        assert work.shown()["rate"] is None
+        clock[0] += seconds
+        work(finished)
+    shown = work.shown()
+    assert (shown["done"], shown["rate"], shown["left"]) == (62, 0.2, 190.0)
 
 
 @pytest.mark.parametrize(
@@ -185,6 +201,22 @@ def test_whether_a_run_works_is_told_by_its_lock(tmp_path: Path) -> None:
         assert (found.state, found.holder and found.holder.run) == ("running", "r0001")
     write_live(state, Process.this(), ended={"status": "done"})
     assert standing(state).state == "ended"
+
+
+def test_a_run_that_is_gone_on_with_is_known_while_its_process_starts(tmp_path: Path) -> None:
+    state = mine(tmp_path)
+    write_live(state, Process.this(), ended={"status": "interrupted"})
+    with sleeper() as other:
+        try:
+            process = Process.of(other.pid, ("run", "x"), str(tmp_path))
+            for run, seen in (("r0001", "r0001"), ("r0002", None), ("", None)):
+                started = {"process": process.stored, "log": "x.log", "run": run}
+                (state / "running" / "started.json").write_text(json.dumps(started), "utf-8")
+                found = standing(state)
+                assert (found.state, found.live.get("run")) == ("starting", seen)
+                assert found.live.get("ended") is None
+        finally:
+            other.kill()
 
 
 def test_a_process_that_is_not_the_one_meant_is_not_signalled(tmp_path: Path) -> None:

@@ -24,6 +24,11 @@ class Checkpoints:
         self._job = job
         folder.mkdir(parents=True, exist_ok=True)
 
+    def reached(self) -> int:
+        """Return the step of the newest whole checkpoint of this job, 0 where there is none; nothing is removed."""
+        whole = [place for place in self.folder.glob("checkpoint-*") if self._counts(place)]
+        return max((int(place.name.rpartition("-")[2]) for place in whole), default=0)
+
     def last(self) -> Path | None:
         """Return the newest whole checkpoint of this job and remove everything else."""
         whole = []

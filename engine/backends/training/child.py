@@ -131,6 +131,11 @@ class Prepared(NamedTuple):
 
 def _train(job: TrainingJob, spec: dict[str, Any], emit: Emit, stop: threading.Event) -> bool:
     started = time.monotonic()
+    checkpoints = Checkpoints(job.output / finetune.CHECKPOINTS, spec["hash"])
+    # Said before anything is loaded, which takes a while, and again once steps are taken: time counts from there.
+    reached = {"step": checkpoints.reached(), "total": job.steps}
+    if reached["step"]:
+        emit(reached)
     choose_device(job.device)
     job = replace(job, device=prepare_torch(job.device))
     import torch
@@ -140,7 +145,6 @@ def _train(job: TrainingJob, spec: dict[str, Any], emit: Emit, stop: threading.E
 
     with loading("tokenizer", job.model):
         tokenizer = AutoTokenizer.from_pretrained(job.model, trust_remote_code=False)
-    checkpoints = Checkpoints(job.output / finetune.CHECKPOINTS, spec["hash"])
     prepare = _supervised if job.preference is None else _preferring
     try:
         prepared = prepare(job, tokenizer, checkpoints)
@@ -161,6 +165,8 @@ def _train(job: TrainingJob, spec: dict[str, Any], emit: Emit, stop: threading.E
         float(spec["checkpoint_seconds"]),
     )
     trainer.add_callback(flow)
+    if resume:
+        emit(reached)
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     if trainer.state.global_step < job.steps:
         return False

@@ -271,7 +271,7 @@ def _relay(lines: IO[str] | None, progress: Progress) -> dict[str, Any] | None:
         event = json.loads(line)
         if "error" in event:
             error = event
-        elif event["step"] > step:
+        elif event["step"] >= step:
             progress(event["step"] - step)
             step = event["step"]
     return error

@@ -27,13 +27,14 @@ LOGS = 20
 """Files of what earlier runs printed that are kept."""
 
 
-def start(arguments: Sequence[str], state: Path, folder: Path) -> Started:
+def start(arguments: Sequence[str], state: Path, folder: Path, run: str = "") -> Started:
     """Start `pada run` in a process of its own, which outlives this one; what it prints goes to a file.
 
     Args:
         arguments: What follows `pada`, as on a command line: no shell reads them.
         state: Its state folder, made where it is not there.
         folder: The current folder of the process.
+        run: Id of the run that it goes on with, where that is known.
 
     Raises:
         RunError: a run goes on there, or is about to.
@@ -45,10 +46,10 @@ def start(arguments: Sequence[str], state: Path, folder: Path) -> Started:
         with private(), locks.hold(_made(place) / _LOCK, _PATIENCE):
             _refuse_second(state)
             log = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{time.monotonic_ns() % 10**6:06d}.log"
-            started = Started(_process(arguments, place / log, folder), log)
+            started = Started(_process(arguments, place / log, folder), log, run)
             write_private(
                 place / STARTED,
-                json.dumps({"process": started.process.stored, "log": started.log}),
+                json.dumps({"process": started.process.stored, "log": started.log, "run": run}),
             )
             _forget_old(place)
     except locks.HeldError as held:

@@ -116,7 +116,8 @@ class Watched:
             status = (
                 "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"
             )
-            self.ended(status, str(error) or type(error).__name__)
+            note = error.message if isinstance(error, Interrupted) else str(error)
+            self.ended(status, note or type(error).__name__)
             raise
         finally:
             self._over.set()
@@ -177,14 +178,17 @@ class _Work:
         self._inner, self._total, self._changed = inner, total, changed
         self._done = 0
         self._first: tuple[float, int] | None = None
-        """When the first items were through, and how many: before it, weights are loaded, too."""
+        """When the first items were through, and how many: before it, weights are loaded, too.
+
+        Those of an earlier process come first, in one call; what is told of nothing more says that work begins now.
+        """
         self._last = self._began = time.monotonic()
         self.note = ""
 
     def __call__(self, finished: int) -> None:
         self._done += finished
         self._last = time.monotonic()
-        if self._first is None:
+        if self._first is None or self._done == self._first[1]:
             self._first = self._last, self._done
         if not self._changed.is_set():
             self._changed.set()

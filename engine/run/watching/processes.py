@@ -91,6 +91,8 @@ class Started(NamedTuple):
     process: Process
     log: str
     """Name of the file with what it prints."""
+    run: str = ""
+    """Id of the run that it goes on with; empty for what is begun."""
 
 
 def _began(pid: int) -> float | None:

@@ -34,7 +34,7 @@ class Standing(NamedTuple):
     holder: Holder | None
     """Who holds the run lock."""
     live: Mapping[str, Any]
-    """What it wrote last; empty before the run begins."""
+    """What it wrote last; while one starts, how far the run was that it goes on with."""
     log: str
     """The end of what it printed, where that was kept."""
 
@@ -54,7 +54,7 @@ def standing(state: Path) -> Standing:
         return Standing("running", process, held, live, _log_of(process, started, log))
     if started is not None and not _is_same(started.process, process):
         if started.process.lives:
-            return Standing("starting", started.process, held, {}, log)
+            return Standing("starting", started.process, held, _before(started, live), log)
         if process is None or started.process.began > process.began:
             return Standing("not begun", started.process, held, {}, log)
     if held is not None:
@@ -72,7 +72,14 @@ def started_of(state: Path) -> Started | None:
     process, log = Process.read(found.get("process")), str(found.get("log", ""))
     if process is None or Path(log).name != log:
         return None
-    return Started(process, log)
+    return Started(process, log, str(found.get("run", "")))
+
+
+def _before(started: Started, live: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return how far a run was that is gone on with; nothing of another one."""
+    if not started.run or live.get("run") != started.run:
+        return {}
+    return {**live, "ended": None, "works": {}}
 
 
 def is_stopping(state: Path, process: Process) -> bool:

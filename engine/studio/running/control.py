@@ -28,7 +28,8 @@ def begin(settings: Settings, asked: Asked, _: Stop) -> dict[str, Any]:
 
 def go_on(settings: Settings, asked: Asked, _: Stop) -> dict[str, Any]:
     """Start the command again that the last run of the state folder was; raises EngineError where it was none."""
-    process = standing(settings.state).process
+    found = standing(settings.state)
+    process = found.process
     command = [] if process is None else command_of(process)
     if process is None or not command:
         raise EngineError(
@@ -44,7 +45,8 @@ def go_on(settings: Settings, asked: Asked, _: Stop) -> dict[str, Any]:
             f"the folder in which the run was started is gone: {process.folder or 'it has no name'}",
             "start it again from its recipe's plan",
         )
-    return _said(start(arguments, settings.state, folder))
+    run = str(found.live.get("run", ""))
+    return _said(start(arguments, settings.state, folder, run))
 
 
 def end(settings: Settings, asked: Asked, _: Stop) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.fingerprint import short
@@ -64,6 +64,8 @@ def _said(settings: Settings, found: Standing, whole: bool) -> dict[str, Any]:
         "ended": ended if isinstance(ended, Mapping) else None,
         "can_go_on": bool(command) and _is_unfinished(found),
         "command": shlex.join(["pada", *command]) if command else "",
+        "rows": _rows(command),
+        "settings": _after(command, "--set"),
         "folder": process.folder if process is not None else "",
         "import_command": shlex.join(
             ["pada", "batch", "import", "RESULTS", "--state", str(settings.state.absolute())]
@@ -71,6 +73,23 @@ def _said(settings: Settings, found: Standing, whole: bool) -> dict[str, Any]:
         "log": found.log.splitlines()[-LOG_LINES:] if whole or found.state == "not begun" else [],
         **({**{one: live.get(one) or [] for one in WHOLE}, "states": states} if whole else {}),
     }
+
+
+def _rows(command: Sequence[str]) -> str:
+    """Return the most rows of a split that a command takes; empty for all of them."""
+    return next(iter(_after(command, "--limit")[-1:]), "")
+
+
+def _after(command: Sequence[str], option: str) -> list[str]:
+    """Return what is said after an option of a command, in either way of saying it."""
+    options = list(command)[: command.index("--")] if "--" in command else list(command)
+    found = []
+    for place, word in enumerate(options):
+        if word == option and place + 1 < len(options):
+            found.append(options[place + 1])
+        elif word.startswith(f"{option}="):
+            found.append(word.removeprefix(f"{option}="))
+    return found
 
 
 def _states(found: Standing) -> Mapping[str, str]:

@@ -19,6 +19,8 @@ class Running {
   #timer: number | undefined;
   #later: number | undefined;
   #asks = false;
+  /** Something was done while the server was being asked: what it answers may be from before. */
+  #isOld = false;
   /** Runs of which the store has something. */
   #seen = new Set<string>();
   #wasAsked = () => {};
@@ -87,8 +89,12 @@ class Running {
   }
 
   async #ask(): Promise<void> {
-    if (this.#asks) return;
+    if (this.#asks) {
+      this.#isOld = true;
+      return;
+    }
     this.#asks = true;
+    this.#isOld = false;
     const whole = this.#wholes > 0;
     try {
       const seen = this.now && Boolean(this.now.nodes) === whole ? this.now.mark : "";
@@ -102,7 +108,7 @@ class Running {
       this.#wasAsked();
       clearTimeout(this.#timer);
       // Who looks at nothing that goes on asks nothing.
-      if (this.#wholes > 0 && !whole && !this.error) void this.#ask();
+      if (this.#isOld || (this.#wholes > 0 && !whole && !this.error)) void this.#ask();
       else if (this.goesOn) this.#timer = setTimeout(() => this.#ask(), this.error ? BACK : document.hidden ? HIDDEN : SECOND);
     }
   }

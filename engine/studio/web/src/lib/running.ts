@@ -83,6 +83,10 @@ export interface Watch {
   ended: { at: string; status: string; note: string; waits_for: { file: string; requests: number }[] } | null;
   can_go_on: boolean;
   command: string;
+  /** The most rows of a split that the command takes; empty for all. */
+  rows: string;
+  /** Other values than the recipe's, as `key=value`. */
+  settings: string[];
   folder: string;
   import_command: string;
   log: string[];
@@ -126,14 +130,29 @@ export function price(one: Price | null): string {
   return parts.join(", ");
 }
 
-/** What a run is at, in a few words: `round 1 train 43 %`. */
-export function doing(now: Watch): string {
-  const [what, work] = Object.entries(now.works)[0] ?? [];
-  if (what && work) {
+/** With which options a command goes on. */
+export function optionsOf(now: Watch): string {
+  return [now.rows ? `at most ${now.rows} rows of a split` : "all rows", ...now.settings].join(", ");
+}
+
+/** How far the piece of work is that is under way, such as `43 %`; empty where it is not counted. */
+export function shareOf(now: Watch): string {
+  const [work] = Object.values(now.works);
+  return work?.total ? `${Math.floor((100 * work.done) / work.total)} %` : "";
+}
+
+/** What a run is at, in a few words: `round 1 train`. */
+export function at(now: Watch): string {
+  const [what] = Object.keys(now.works);
+  if (what) {
     const [name = what, role] = what.split(" (");
-    const share = work.total ? ` ${Math.floor((100 * work.done) / work.total)} %` : "";
-    return `${nodeLabel(name, now.seeds)}${role ? ` (${role}` : ""}${share}`;
+    return `${nodeLabel(name, now.seeds)}${role ? ` (${role}` : ""}`;
   }
   const first = now.current[0];
   return first ? nodeLabel(first, now.seeds) : now.total ? `${now.over} of ${now.total} steps` : "it begins";
+}
+
+/** The same, and how far: `round 1 train 43 %`. */
+export function doing(now: Watch): string {
+  return [at(now), shareOf(now)].filter(Boolean).join(" ");
 }
