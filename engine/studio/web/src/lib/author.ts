@@ -34,6 +34,12 @@ export interface Change {
   insert: string;
 }
 
+/** A change that the form makes. */
+export interface Made extends Change {
+  /** How many comments went with what was taken out. */
+  comments_lost: number;
+}
+
 export interface Fix extends Change {
   label: string;
 }

@@ -3,7 +3,7 @@
 import type { EditorState } from "@codemirror/state";
 import type { EditorView } from "@codemirror/view";
 import { get, post, Refused } from "./api";
-import type { Change, Edit, Looked, Opened, Saved, Shown } from "./author";
+import type { Change, Edit, Looked, Made, Opened, Saved, Shown } from "./author";
 import { type Path, type Schema, Shapes } from "./schema";
 
 const WAIT = 250;
@@ -118,11 +118,13 @@ export class RecipeText {
     try {
       for (let time = 0; time < AGAIN; time += 1) {
         const text = this.text;
-        const change = await post<Change>("recipes/change", { recipe: this.recipe, text, edits });
+        const change = await post<Made>("recipes/change", { recipe: this.recipe, text, edits });
         // What was typed meanwhile counts: the change is made once more, of that text.
         if (text !== this.text) continue;
         this.error = undefined;
         this.apply(change);
+        const lost = change.comments_lost;
+        if (lost) this.said = `Taken out with ${lost === 1 ? "the comment" : `the ${lost} comments`} in it; Undo brings it back. Not saved.`;
         await this.#look();
         return;
       }
