@@ -43,7 +43,9 @@ def studio_command(
 
     def opened(address: Address) -> None:
         say(console, address.url)
-        may = "read it, and change nothing" if read_only else "read it, change recipes and start runs"
+        may = (
+            "read it, and change nothing" if read_only else "read it, change recipes and start runs"
+        )
         say(
             errors,
             f"The studio shows {settings.state}. Whoever has this address can {may}. Ctrl-C ends it.",
