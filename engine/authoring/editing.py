@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import copy
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from engine.authoring.splicing import Refused, spliced
+from engine.authoring.tree import comments_in
 from engine.errors import EngineError, RecipeError
 from engine.spec.reference.keys import order
 from engine.spec.yaml import KeyPath, parse
@@ -53,6 +55,15 @@ def edited(text: str, path: Path, edits: Sequence[Edit]) -> str:
     return text
 
 
+def lost_comments(before: str, after: str) -> list[str]:
+    """Return the comments of a text that another one does not have any more."""
+    # Most changes leave every line with a comment as it is; telling comments from texts takes a parser.
+    lines = Counter(line for line in before.splitlines() if "#" in line)
+    if not lines - Counter(after.splitlines()):
+        return []
+    return list((Counter(comments_in(before)) - Counter(comments_in(after))).elements())
+
+
 def _edited(text: str, path: Path, edit: Edit) -> str:
     before = parse(text, path).data
     if edit.op == "write":
@@ -63,10 +74,16 @@ def _edited(text: str, path: Path, edit: Edit) -> str:
     try:
         wanted = _applied(copy.deepcopy(before), edit, value)
         result = spliced(text, edit.path, edit.op, edit.value, _places)
-        if _meaning(parse(result, path).data) == _meaning(wanted):
-            return result
+        is_meant = _meaning(parse(result, path).data) == _meaning(wanted)
     except (Refused, RecipeError):
-        pass
+        is_meant = False
+    if is_meant and edit.op != "remove" and (lost := lost_comments(text, result)):
+        raise EngineError(
+            f"{_name(edit.path)} cannot be changed here: comments in it would be lost, such as '{lost[0][:80]}'",
+            "change it in the YAML",
+        )
+    if is_meant:
+        return result
     raise EngineError(
         f"{_name(edit.path)} cannot be changed here without changing what else the file says",
         "change it in the YAML",

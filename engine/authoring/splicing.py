@@ -200,6 +200,8 @@ class _Work:
         else:
             dash = self.dash(holder, old)
             behind, column, lead = dash + 1, holder.start_mark.column, "-"
+        if key is not None and (reshaped := self.reshaped(holder, old, value)) is not None:
+            return reshaped
         first, *rest = value_lines(lead, value, column)
         first = first[len(lead) :]
         if self.line_end(behind) >= end:
@@ -217,6 +219,40 @@ class _Work:
             cut = _Work(self.replaced(self.line_end(behind), end, ""))
             return cut._behind(behind, behind, first, rest)
         return self.replaced(behind, end, self.newline.join([first, *rest]))
+
+    def reshaped(self, holder: Node, old: Node, value: Any) -> str | None:
+        """Return the text with the items of a list as names, or names as items, with the comments among them.
+
+        None where the change is another one, or where an entry takes more than a line.
+        """
+        wanted = dict if isinstance(old, SequenceNode) else list
+        if not _is_open(old) or not isinstance(value, wanted):
+            return None
+        entries = list(self.spans(old))
+        said = [node.value for node, _, _ in entries]
+        is_list = isinstance(old, SequenceNode)
+        values = [] if is_list else [each for _, each in old.value]
+        if not said or list(value) != said:
+            return None
+        if not all(isinstance(each, ScalarNode) for each in [*values, *(n for n, _, _ in entries)]):
+            return None
+        at = from_ = self.line_start(entries[0][1])
+        written = ""
+        for name, (node, start, end) in zip(said, entries, strict=True):
+            lead, new = (f"{key_text(name)}:", value[name]) if is_list else ("-", name)
+            end = end if is_list else max(end, self.colon(node))
+            lines = value_lines(lead, new, 0)
+            if len(lines) > 1 or "\n" in self.text[start:end]:
+                return None
+            written += self.text[at:start] + lines[0]
+            at = end
+        written += self.text[at : self.line_end(at)]
+        if is_list and old.start_mark.column <= holder.start_mark.column:
+            # Items may stand as far left as their key, names may not.
+            written = "\n".join(
+                f"  {line}" if line.strip() else line for line in written.split("\n")
+            )
+        return self.replaced(from_, self.line_end(at), written)
 
     def _behind(self, start: int, end: int, first: str, rest: list[str]) -> str:
         """Return the text with the rest of a line replaced up to its comment, and lines below it."""

@@ -110,6 +110,16 @@ def read_tree(text: str, path: Path) -> Tree:
     return _Reader(text).tree(parse(text, path))
 
 
+def comments_in(text: str) -> list[str]:
+    """Return the comments of a document that can be read, as they stand from the first to the last."""
+    text = text.replace("\r\n", "\n")
+    root = yaml.compose(text, Loader=yaml.BaseLoader)
+    reader = _Reader(text)
+    if isinstance(root, MappingNode):
+        reader.branch(root, [], [], None)
+    return [comment for _, comment in reader.comments()]
+
+
 class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text

@@ -18,6 +18,7 @@ from engine.spec.recipe import Recipe
 from engine.spec.reference.unknown import instead, kind_of
 from engine.spec.yaml import Document, KeyPath
 
+_PERCENT = re.compile(r"([0-9]*\.?[0-9]+) ?%")
 _NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?")
 _KEY = "[key]"
 """What pydantic puts behind a key, in a mapping with keys of one's own, that is wrong itself."""
@@ -239,8 +240,8 @@ def _explain(kind: str, context: dict[str, Any], value: Any, message: str) -> tu
                 f"is not a size: {describe(value)}",
                 "write it as 135M, 8B or 1T, all experts counted",
             )
-        hint = "use small letters, digits, - and _, and start with a letter or digit; at most 64 in all"
-        return f"is not a name: {describe(value)}", hint
+        hint = "a name has small letters, digits, - and _, begins with a letter or digit, and is at most 64 long"
+        return f"cannot be {describe(value)}", hint
     if kind == "value_error":
         return f": {context.get('error', message)}", ""
     return f": {message[:1].lower()}{message[1:]}", ""
@@ -277,6 +278,8 @@ def _type_hint(kind: str, value: Any) -> str:
         return AS_TEXT
     if kind in ("int_type", "float_type") and isinstance(value, str) and _NUMBER.fullmatch(value):
         return AS_NUMBER
+    if kind == "float_type" and isinstance(value, str) and (said := _PERCENT.fullmatch(value)):
+        return f"write {float(said[1]) / 100:g}"
     return ""
 
 

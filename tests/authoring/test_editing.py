@@ -14,7 +14,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.authoring.editing import Edit, edited
+from engine.authoring.editing import Edit, edited, lost_comments
 from engine.authoring.exact import exact
 from engine.errors import EngineError
 from engine.spec.package_data import shipped
@@ -211,6 +211,70 @@ def test_items_trade_places_with_their_comments() -> None:
     assert "  - other\n  # Of the second.\n  - text   # first\n" in after
     after = change(TEXT, (("augment", "operators", 0), "swap"))
     assert "- {name: typos}\n    - name: paraphrase\n      params" in after
+
+
+LISTED = """\
+task:
+  labels:
+{margin}# First.
+{margin}- Adresse ändern  # 32 rows
+
+{margin}# Often wrong.
+{margin}- "no"   # 2 rows
+{margin}- "a: b"
+  target: label
+"""
+NAMED = """\
+task:
+  labels:
+    # First.
+    Adresse ändern: ""  # 32 rows
+
+    # Often wrong.
+    "no": ""   # 2 rows
+    "a: b": ""
+  target: label
+"""
+LABELS = ["Adresse ändern", "no", "a: b"]
+
+
+@pytest.mark.parametrize("margin", ["    ", "  "])
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_a_list_becomes_names_and_names_a_list_with_the_comments(margin: str, ends: str) -> None:
+    text = LISTED.replace("{margin}", margin).replace("\n", ends)
+    named = change(text, (("task", "labels"), "set", dict.fromkeys(LABELS, "")))
+    # A comment above the first item stays where it stands.
+    assert named.replace("  # First.", "    # First.").replace("      #", "    #") == NAMED.replace(
+        "\n", ends
+    )
+    back = change(named, (("task", "labels"), "set", LABELS))
+    assert parse(back, FILE).data == parse(text, FILE).data
+    assert [line.strip() for line in back.splitlines()] == [
+        line.strip() for line in text.splitlines()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "edit"),
+    [
+        (LISTED.replace("{margin}", "    "), (("task", "labels"), "set", {"another": ""})),
+        (LISTED.replace("{margin}", "    "), (("task", "labels"), "set", "text")),
+        (NAMED, (("task", "labels"), "set", ["no"])),
+        ("task: {labels: [a,  # one\n  b]}\n", (("task", "labels"), "set", {"a": "", "b": ""})),
+        ("a:\n- b: 1  # one\n  c: 2\n", (("a", 0), "set", "b")),
+        ("a: |  # one\n  text\nb:\n  c: 1\n  # two\n  d: 2\n", (("b",), "write", "3")),
+    ],
+)  # fmt: skip
+def test_no_change_but_taking_out_loses_a_comment(text: str, edit: Any) -> None:
+    with pytest.raises(EngineError, match="comments in it would be lost, such as '#"):
+        change(text, edit)
+
+
+def test_what_is_taken_out_says_which_comments_go_with_it() -> None:
+    text = LISTED.replace("{margin}", "    ")
+    after = change(text, (("task", "labels"), "remove"))
+    assert lost_comments(text, after) == ["# First.", "# 32 rows", "# Often wrong.", "# 2 rows"]
+    assert lost_comments(text, change(text, (("task", "labels", 0), "remove"))) == []
 
 
 @pytest.mark.parametrize(

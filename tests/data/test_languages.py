@@ -91,6 +91,7 @@ def test_validate_warns_with_the_place_the_models_and_the_remedy(tmp_path: Path)
     assert "embedded/all-minilm-l6-v2 (embedder)" in warning.message
     assert warning.message.endswith("(the first of 3 such rows)")
     assert "German" in warning.hint
+    assert "`teacher: {model: NAME}` takes" in warning.hint
 
 
 def test_of_models_whose_languages_nobody_states_nothing_is_claimed(tmp_path: Path) -> None:

@@ -83,8 +83,8 @@ def test_an_operator_serves_the_task_kinds_that_it_names(
         ),
         pytest.param(
             [("name: shorten", "name: Shorten it")],
-            "operator.yaml:2:7: error: name is not a name: 'Shorten it'\n"
-            "    use small letters, digits, - and _, and start with a letter or digit; at most 64 in all",
+            "operator.yaml:2:7: error: name cannot be 'Shorten it'\n"
+            "    a name has small letters, digits, - and _, begins with a letter or digit, and is at most 64 long",
             id="no-name",
         ),
         pytest.param(
@@ -236,8 +236,8 @@ def test_an_operator_serves_the_task_kinds_that_it_names(
         ),
         pytest.param(
             [("  words: {", "  most-words: {")],
-            "operator.yaml:8:3: error: params.most-words is not a name: 'most-words'\n"
-            "    use small letters, digits, - and _, and start with a letter or digit; at most 64 in all",
+            "operator.yaml:8:3: error: params.most-words cannot be 'most-words'\n"
+            "    a name has small letters, digits, - and _, begins with a letter or digit, and is at most 64 long",
             id="parameter-that-is-no-name",
         ),
     ],

@@ -246,7 +246,7 @@ def edited(text: str, before: str, after: str) -> str:
         ('".": "v1.2.0"', '".": "v1.1.0"', ["is asked for as 'v1.2.0', and locked for 'v1.1.0'"]),
         ('git: "file:', 'git: "ext::sh -c file:', ["packages[0].git", "not ASCII"]),
         ('git: "file:///', 'git: "https://me:hunter2@host/', ["a password or a token"]),
-        ("- name: texts", "- name: ../texts", ["is not a name"]),
+        ("- name: texts", "- name: ../texts", ["cannot be '../texts'"]),
         ('"support": ">=1,<2"', '"other": ">=1,<2"', ["not asked for by other any more"]),
     ],
 )

@@ -225,7 +225,7 @@ def test_an_unknown_method_is_named_where_the_recipe_names_it(tmp_path: Path) ->
 
 
 def test_a_method_outside_of_its_folder_cannot_be_named(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"loop\.method is not a name: '../mine'"):
+    with pytest.raises(RecipeError, match=r"loop\.method cannot be '../mine'"):
         load(write_good(tmp_path, f"{GOOD}loop: {{method: ../mine}}\n"))
 
 

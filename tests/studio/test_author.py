@@ -219,6 +219,31 @@ def test_the_whole_check_reads_the_rows(project: Path) -> None:
     assert ("error", "no-column") in [(one["level"], one["code"]) for one in said]
 
 
+def test_the_whole_check_says_what_it_read(project: Path) -> None:
+    studio = studio_of(project)
+    text = text_of(studio)["text"]
+    found = asked(studio, "check", text)["profile"]
+    assert [one["split"] for one in found["splits"]] == ["train", "validation", "test"]
+    train = (project / "recipes/quickstart/data/train.jsonl").read_text("utf-8").splitlines()
+    assert (
+        found["splits"][0]["rows"] == len(train) == sum(one["rows"][0] for one in found["labels"])
+    )
+    assert found["splits"][0]["labels"] == len(found["labels"])
+    assert asked(studio, "check", text.replace("target: ", "target: no_"))["profile"] is None
+
+
+def test_columns_are_those_of_the_first_training_rows(project: Path) -> None:
+    data = project / "recipes/quickstart/data/train.jsonl"
+    first = data.read_text("utf-8").splitlines()[0]
+    data.write_text('no row\n{"\u202e": 1, "b": 2}\n' + first + "\n", "utf-8")
+    studio = studio_of(project)
+    text = text_of(studio)["text"]
+    assert asked(studio, "columns", text)["columns"] == ["\u202e", "b", *json.loads(first)]
+    data.unlink()
+    assert asked(studio, "columns", text)["columns"] == []
+    assert asked(studio, "columns", "recipe: 1\n")["columns"] == []
+
+
 def test_a_file_that_changed_meanwhile_is_not_overwritten(project: Path) -> None:
     studio = studio_of(project)
     found = text_of(studio)

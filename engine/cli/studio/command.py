@@ -43,10 +43,12 @@ def studio_command(
 
     def opened(address: Address) -> None:
         say(console, address.url)
-        what = "to look at, and nothing to change" if read_only else "to look at"
+        may = (
+            "read it, and change nothing" if read_only else "read it, change recipes and start runs"
+        )
         say(
             errors,
-            f"The studio shows {settings.state} {what}. Whoever has this address can read it. Ctrl-C ends it.",
+            f"The studio shows {settings.state}. Whoever has this address can {may}. Ctrl-C ends it.",
         )
         if browser:
             # A text browser would take the terminal: it is opened beside the server, not before it.

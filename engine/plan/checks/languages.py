@@ -46,10 +46,12 @@ def check_languages(loaded: LoadedRecipe, splits: Mapping[str, SplitRows]) -> It
                 + ", ".join(sorted(NAMES.get(code, code) for code in codes))
                 for model, (roles, codes) in missing.items()
             )
+            roles = [role for names, _ in missing.values() for role in names]
             fault = Fault(
                 f"the row is in {language.name}, and models are known for other languages: {said}",
-                f"name models that know {language.name}: a small teacher that does not writes nonsense. Or leave"
-                " these rows out with `where`",
+                f"name models that know {language.name}: a small teacher that does not writes nonsense. Under `models`,"
+                f" `{roles[0]}: {{model: NAME}}` takes the name of any model of Hugging Face. Or leave these rows out"
+                " with `where`",
             )
             found = [sample[place] for place in language.places]
             yield rows.problem(found, fault, "warning", "language")

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from engine.authoring.editing import edited
 from engine.authoring.fixes import fix_of
 from engine.authoring.positions import placed
+from engine.data.profile import DataProfile
+from engine.data.records import Record
+from engine.data.sources.hub import is_hub
+from engine.data.sources.origins import resolve_source
 from engine.errors import EngineError, Location, Problem, RecipeError
 from engine.plan.defaults import complete
 from engine.plan.validate import examine
@@ -24,6 +29,11 @@ from engine.studio.asked import Asked
 from engine.studio.author.texts import posted, splice
 from engine.studio.recipes import recipe_file
 from engine.studio.settings import Settings
+
+_FIRST = 50
+"""Rows that columns are told by."""
+_MOST_COLUMNS = 300
+_MOST_LABELS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +70,71 @@ def look(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
 
 
 def check(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
-    """Return all that `pada validate` says of a text: its rows are read, and its own prompts are tried out."""
+    """Return all that `pada validate` says of a text: its rows are read, and its own prompts are tried out.
+
+    Where nothing is wrong, what the rows are like, too.
+    """
     file, text = recipe_file(settings, asked.text("recipe")), posted(asked)
     document, problems = _parsed(text, file)
+    profile: DataProfile | None = None
     if document is not None:
         try:
-            problems = Project(complete(load(file, text=text)), settings.state).problems
+            project = Project(complete(load(file, text=text)), settings.state)
+            problems = project.problems
+            if not any(problem.level == "error" for problem in problems):
+                profile = project.profile
         except RecipeError as error:
             problems = error.problems
-    return {"problems": _shown(problems, text, file, document)}
+    return {"problems": _shown(problems, text, file, document), "profile": _profile(profile)}
+
+
+def columns(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
+    """Return the columns that a text's training rows have, told by the first of them; none where that takes more."""
+    file, text = recipe_file(settings, asked.text("recipe")), posted(asked)
+    found: dict[str, None] = {}
+    try:
+        loaded = load(file, text=text)
+        source = loaded.recipe.data.train
+        if source.path is not None and not is_hub(source.path):
+            rows = resolve_source(source, loaded.base).rows()
+            names = {old: new for new, old in source.rename.items()}
+            for record in islice(rows, _FIRST):
+                if isinstance(record, Record):
+                    found |= dict.fromkeys(names.get(name, name) for name in record.values)
+            found |= dict.fromkeys(source.columns)
+    except (RecipeError, OSError):
+        # What is wrong there is among the problems.
+        pass
+    return {"columns": [Verbatim(name) for name in islice(found, _MOST_COLUMNS)]}
+
+
+def _profile(profile: DataProfile | None) -> dict[str, Any] | None:
+    """Return what the rows are like as a page shows it: of very many labels the most frequent."""
+    if profile is None or not profile.splits:
+        return None
+    labels = dict.fromkeys(label for split in profile.splits for label in split.labels or ())
+    return {
+        "splits": [
+            {
+                "split": split.split,
+                "rows": split.rows,
+                "labels": None if split.labels is None else len(split.labels),
+                "repeated": split.repeated,
+                "blank": split.blank,
+                "left_out": split.left_out,
+                "overlaps": split.overlaps,
+            }
+            for split in profile.splits
+        ],
+        "labels": [
+            {
+                "label": label,
+                "rows": [(split.labels or {}).get(label, 0) for split in profile.splits],
+            }
+            for label in islice(labels, _MOST_LABELS)
+        ],
+        "more_labels": max(0, len(labels) - _MOST_LABELS),
+    }
 
 
 def _parsed(text: str, file: Path) -> tuple[Document | None, Sequence[Problem]]:

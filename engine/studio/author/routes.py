@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.studio.application import Route
-from engine.studio.author.checking import check, look
+from engine.studio.author.checking import check, columns, look
 from engine.studio.author.copying import copy, shipped_recipes
 from engine.studio.author.keys import schema
 from engine.studio.author.listing import faults, recipes
@@ -17,6 +17,7 @@ ROUTES = (
     Route("GET", "/recipes/text", text),
     Route("POST", "/recipes/change", change),
     Route("POST", "/recipes/look", look),
+    Route("POST", "/recipes/columns", columns),
     Route("POST", "/recipes/check", check),
     Route("POST", "/recipes/save", save, writes=True),
     Route("POST", "/recipes/copy", copy, writes=True),

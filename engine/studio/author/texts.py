@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.authoring import exact
-from engine.authoring.editing import OPS, Edit, edited
+from engine.authoring.editing import OPS, Edit, edited, lost_comments
 from engine.authoring.files import Rewritten, write
 from engine.authoring.positions import Text
 from engine.errors import EngineError, boundary
@@ -52,10 +52,14 @@ def _of_file(raw: bytes, file: Path) -> dict[str, Any]:
 
 
 def change(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
-    """Return what a change of a recipe's form is in its text: what is replaced, and by what; nothing is written."""
+    """Return what a change of a recipe's form is in its text: what is replaced, and by what; nothing is written.
+
+    How many comments went with what is taken out is said, too.
+    """
     file = recipe_file(settings, asked.text("recipe"))
     before = posted(asked)
-    return splice(before, edited(before, file, _edits(asked.body.get("edits"))))
+    after = edited(before, file, _edits(asked.body.get("edits")))
+    return {**splice(before, after), "comments_lost": len(lost_comments(before, after))}
 
 
 def splice(before: str, after: str) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def about(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
     return {
         "version": __version__,
         "state": str(settings.state),
-        "folder": str(settings.folder),
+        "folder": str(settings.folder.absolute()),
         "read_only": settings.read_only,
         "has_store": has_store,
         "going_on": waiting.run if waiting and waiting.pid else "",

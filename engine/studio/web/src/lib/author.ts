@@ -34,6 +34,12 @@ export interface Change {
   insert: string;
 }
 
+/** A change that the form makes. */
+export interface Made extends Change {
+  /** How many comments went with what was taken out. */
+  comments_lost: number;
+}
+
 export interface Fix extends Change {
   label: string;
 }
@@ -65,6 +71,18 @@ export interface Looked {
   data?: Record<string, unknown> | null;
   under?: Record<string, unknown> | null;
   problems: Shown[];
+}
+
+/** What the rows are like that a check read. */
+export interface Profile {
+  splits: { split: string; rows: number; labels: number | null; repeated: number; blank: number; left_out: number; overlaps: { other: string; same: number; near: number | null }[] }[];
+  /** By label, its rows in each split. */
+  labels: { label: string; rows: number[] }[];
+  more_labels: number;
+}
+
+export interface Checked extends Looked {
+  profile: Profile | null;
 }
 
 export type Saved = { saved: true; digest: string; is_recipe: boolean } | { saved: false; now: Omit<Opened, "recipe" | "locked" | "is_packaged"> };

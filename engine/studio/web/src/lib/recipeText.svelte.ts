@@ -3,7 +3,7 @@
 import type { EditorState } from "@codemirror/state";
 import type { EditorView } from "@codemirror/view";
 import { get, post, Refused } from "./api";
-import type { Change, Edit, Looked, Opened, Saved, Shown } from "./author";
+import type { Change, Checked, Edit, Looked, Made, Opened, Profile, Saved, Shown } from "./author";
 import { type Path, type Schema, Shapes } from "./schema";
 
 const WAIT = 250;
@@ -34,6 +34,10 @@ export class RecipeText {
   looked = $state.raw<string | undefined>(undefined);
   /** Whether the problems are of a check with the rows, too. */
   whole = $state(false);
+  /** What the rows are like that the check read. */
+  profile = $state.raw<Profile | undefined>(undefined);
+  /** Columns of the training rows, as far as they are found fast. */
+  columns = $state.raw<string[]>([]);
   busy = $state<"" | "saving" | "checking">("");
   error = $state.raw<Refused | undefined>(undefined);
   said = $state("");
@@ -49,6 +53,8 @@ export class RecipeText {
   /** The editor's state while its page is not open. */
   kept: EditorState | undefined;
   #digest = "";
+  /** What was said of the data when columns were asked for last. */
+  #data = "";
   #timer: ReturnType<typeof setTimeout> | undefined;
   #asking: AbortController | undefined;
   #queue: Promise<void> = Promise.resolve();
@@ -97,9 +103,25 @@ export class RecipeText {
       this.looked = text;
       this.problems = found.problems;
       this.whole = false;
+      this.profile = undefined;
+      void this.#lookForColumns(text);
       this.error = undefined;
     } catch (reason) {
       if (!asking.signal.aborted) this.#fail(reason);
+    }
+  }
+
+  async #lookForColumns(text: string): Promise<void> {
+    const data = JSON.stringify([this.data?.data, this.under.data, this.data?.vars]);
+    if (data === this.#data) return;
+    this.#data = data;
+    try {
+      const found = await post<{ columns: string[] }>("recipes/columns", { recipe: this.recipe, text });
+      // A text that is wrong elsewhere has none: those that were known are proposed still.
+      if (data === this.#data && found.columns.length) this.columns = found.columns;
+      if (!found.columns.length) this.#data = "";
+    } catch {
+      this.#data = "";
     }
   }
 
@@ -118,11 +140,13 @@ export class RecipeText {
     try {
       for (let time = 0; time < AGAIN; time += 1) {
         const text = this.text;
-        const change = await post<Change>("recipes/change", { recipe: this.recipe, text, edits });
+        const change = await post<Made>("recipes/change", { recipe: this.recipe, text, edits });
         // What was typed meanwhile counts: the change is made once more, of that text.
         if (text !== this.text) continue;
         this.error = undefined;
         this.apply(change);
+        const lost = change.comments_lost;
+        if (lost) this.said = `Taken out with ${lost === 1 ? "the comment" : `the ${lost} comments`} in it; Undo brings it back. Not saved.`;
         await this.#look();
         return;
       }
@@ -198,13 +222,14 @@ export class RecipeText {
     this.busy = "checking";
     const text = this.text;
     try {
-      const found = await post<Looked>("recipes/check", { recipe: this.recipe, text }, signal);
+      const found = await post<Checked>("recipes/check", { recipe: this.recipe, text }, signal);
       if (text === this.text) {
         this.#asking?.abort();
         clearTimeout(this.#timer);
         this.problems = found.problems;
         this.looked = text;
         this.whole = true;
+        this.profile = found.profile ?? undefined;
       }
     } catch (reason) {
       if (!signal.aborted) this.#fail(reason);

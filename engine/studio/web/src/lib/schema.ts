@@ -92,7 +92,7 @@ export class Shapes {
       if (one.const !== undefined) return String(one.const);
       if (one.enum) return one.enum.length > 8 ? "one of a list" : one.enum.map(String).join(", ");
       if (one.type === "array") return `list of ${one.items ? this.type(one.items) : "anything"}`;
-      if (one.properties || one.type === "object") return valuesOf(one) ? "names with values" : "several keys";
+      if (one.properties || one.type === "object") return valuesOf(one) ? "names with a value each" : "several keys";
       const name = { string: "text", integer: "whole number", number: "number", boolean: "true or false" }[one.type ?? ""] ?? "anything";
       return name + bounds(one);
     });

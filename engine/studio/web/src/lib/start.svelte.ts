@@ -73,6 +73,8 @@ class Start {
   name = $state("");
   room = $state("");
   isSent = $state(false);
+  /** The recipe that was made last. */
+  made = $state("");
   place = $state("");
   folder = $state("");
   answers = $state<Record<string, string[]>>({});
@@ -237,6 +239,7 @@ class Start {
       if (made.recipe) {
         this.room = "";
         this.forget();
+        this.made = made.recipe;
         return made.recipe;
       }
       this.shown = { error: made.error };
