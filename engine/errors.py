@@ -16,11 +16,20 @@ over it. There stands a `boundary`: it is told by where something is read, not b
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+
+def _plain(path: Path) -> Path:
+    """Return a path without `..`, unless a link makes that another file."""
+    if ".." not in path.parts:
+        return path
+    plain = Path(os.path.normpath(path))
+    return plain if os.path.realpath(plain) == os.path.realpath(path) else path
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,7 +43,7 @@ class Location:
     @classmethod
     def at(cls, path: Path, line: int = 0, column: int = 0) -> Location:
         """Return a place in `path`, shown relative to the current directory where it lies below it."""
-        absolute, here = path.absolute(), Path.cwd()
+        absolute, here = _plain(path.absolute()), Path.cwd()
         shown = absolute.relative_to(here) if absolute.is_relative_to(here) else absolute
         return cls(shown.as_posix(), line, column)
 

@@ -11,6 +11,7 @@ from engine.studio.explore.queries import catalogue, export, questions, run_quer
 from engine.studio.explore.row import call, row
 from engine.studio.explore.runs import about, generation, here, movements, overview, runs, spend
 from engine.studio.explore.tables import facets, failures, generated
+from engine.studio.explore.use import use
 from engine.studio.reviewing.routes import ROUTES as REVIEWING
 from engine.studio.running.routes import ROUTES as RUNNING
 from engine.studio.start.routes import ROUTES as START
@@ -24,6 +25,7 @@ EXPLORE = (
     Route("GET", "/runs/{run}/movements", movements),
     Route("GET", "/runs/{run}/generation", generation),
     Route("GET", "/runs/{run}/spend", spend),
+    Route("GET", "/runs/{run}/use", use),
     Route("GET", "/runs/{run}/patterns", cards),
     Route("GET", "/runs/{run}/patterns/{pattern}", pattern),
     Route("GET", "/runs/{run}/map", dots),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +10,17 @@ from typing import NamedTuple
 from engine.cli.recipes import overrides, values_of
 from engine.cli.terminal.streams import echo
 from engine.export import Wanted, Which, best_of, export_data, export_model
-from engine.export.model.task_file import NEEDS
+from engine.export.telling import (
+    MODEL_FOLDER,
+    ask_command,
+    ask_file_command,
+    command,
+    elsewhere,
+    shown,
+    where_it_is,
+)
 from engine.project import Project
 from engine.report.formatting import round_name
-from engine.spec.repository import state_folder
 
 
 class Source(NamedTuple):
@@ -80,9 +86,9 @@ def write_model(
     )
     place = shown(done.folder)
     echo(f"{round_name(done.round)}, seed {done.seed}, of run {done.run} in {place} ({done.form})")
-    echo(f"ask it: python {shlex.quote(f'{place}/use.py')} {shlex.quote(done.example)}")
-    echo(f"ask it a file: python {shlex.quote(f'{place}/use.py')} --in new.csv --out answers.csv")
-    echo(f"    (here with this Python; elsewhere first: pip install {' '.join(NEEDS[done.form])})")
+    echo(f"ask it: {ask_command(place, done.example)}")
+    echo(f"ask it a file: {ask_file_command(place)}")
+    echo(f"    ({elsewhere(done.form)})")
     if done.base:
         echo(
             f"its base model is {done.base}, on this machine alone: README.md says how to name a copy elsewhere"
@@ -100,18 +106,10 @@ def best_model(
     student = best_of(Which(state, run))
     if student is None:
         return []
-    typed = ["pada", "export", "model", recipe, "--to", "my-model"]
+    typed = [recipe, "--to", MODEL_FOLDER]
     typed += [part for text in assignments for part in ("--var", text)]
     typed += [part for text in settings for part in ("--set", text)]
-    if state != state_folder():
-        typed += ["--state", str(state)]
     return [
-        f"Best model: {shown(student.path)} ({round_name(student.round)}, seed {student.seed})",
-        f"Use it elsewhere: {shlex.join(typed)}",
+        f"Best model: {where_it_is(student)}",
+        f"Use it elsewhere: {command('export', 'model', *typed, state=state)}",
     ]
-
-
-def shown(path: Path) -> str:
-    """Return a path as people write it: from the current folder where it lies below it."""
-    absolute, here = path.absolute(), Path.cwd()
-    return os.fspath(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)

@@ -32,7 +32,7 @@ def collect_scores(query: Query, run: str, recipe: Mapping[str, Any]) -> Scores:
     return Scores(
         primary=primary,
         metrics=ordered,
-        percent=frozenset(m for m in metrics if m in METRICS and METRICS[m].share),
+        percent=frozenset(m for m in metrics if is_share(m)),
         lower=frozenset(m for m in metrics if m in METRICS and METRICS[m].lower_is_better),
         unscored=frozenset((r["metric"], r["split"], r["round"]) for r in rows) - scored,
         seeds=tuple(sorted({r["seed"] for r in rows})),
@@ -62,6 +62,11 @@ def collect_unread(query: Query, run: str) -> tuple[Unread, ...]:
         [run],
     )
     return tuple(Unread(**row) for row in rows)
+
+
+def is_share(metric: str) -> bool:
+    """Return whether a metric lies between 0 and 1 and is shown as a percentage."""
+    return metric in METRICS and METRICS[metric].share
 
 
 def collect_decisions(

@@ -9,6 +9,7 @@ from typing import Any
 from engine.errors import EngineError
 from engine.gate.packages import package_around
 from engine.gate.roots import real
+from engine.report.facts.scores import is_share
 from engine.report.runs import RunLine, list_runs
 from engine.site.checking import problems_of_file
 from engine.site.tree import extended, read_tree
@@ -87,6 +88,7 @@ def _line(settings: Settings, name: str, last: Mapping[str, RunLine]) -> dict[st
         "kind": _text(task.get("kind")) if isinstance(task, Mapping) else "",
         "extends": _text(said.get("extends")),
         "last": last.get(title),
+        "percent": title in last and is_share(last[title].metric),
     }
 
 

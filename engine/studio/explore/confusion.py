@@ -8,6 +8,7 @@ from engine.report.facts.collect import find_run
 from engine.report.formatting import round_label
 from engine.store import Stop, reader
 from engine.studio.asked import Asked
+from engine.studio.explore.kept import first_shown, kept_rounds
 from engine.studio.settings import Settings
 
 PAIRS = 50_000
@@ -15,10 +16,11 @@ PAIRS = 50_000
 
 
 def confusion(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
-    """Return the matrix of a run's round and split, over its seeds: the last round on validation when left out."""
+    """Return the matrix of a run's round and split, over its seeds; of the kept student on validation when left out."""
     run = asked.path["run"]
     with reader(settings.state, stop=stop) as query:
-        find_run(query, run)
+        _, recipe = find_run(query, run)
+        kept = kept_rounds(query, run, recipe)
         there = query(
             "SELECT DISTINCT round, split FROM all_confusion WHERE run = ? ORDER BY round, split",
             [run],
@@ -26,7 +28,7 @@ def confusion(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
         rounds = sorted({one["round"] for one in there})
         splits = sorted({one["split"] for one in there})
         round_ = asked.maybe_number("round")
-        round_ = max(rounds, default=0) if round_ is None else round_
+        round_ = first_shown(kept, rounds) if round_ is None else round_
         split = asked.text("split") or (
             "validation" if "validation" in splits else next(iter(splits), "")
         )
@@ -36,6 +38,7 @@ def confusion(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
             [run, round_, split, PAIRS],
         )
     return {
+        "kept": kept,
         "rounds": [{"round": r, "label": round_label(r)} for r in rounds],
         "splits": splits,
         "round": round_,

@@ -19,6 +19,11 @@ MEMBERS = 50
 """Most members of a pattern, and most rows of each outcome, on its page; the tables have all."""
 DOTS = 4000
 """Most diagnoses of a map."""
+_DIAGNOSED = """
+SELECT (SELECT count(*) FROM all_failures WHERE run = ? AND root_cause IS NOT NULL) AS diagnosed,
+  EXISTS (FROM all_run_rows WHERE run = ? AND stage = 'cluster') AS grouped
+"""
+"""Why a run has no map: how many failures the teacher said something of, and whether that was grouped."""
 
 
 def cards(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
@@ -56,11 +61,12 @@ def dots(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
     with reader(settings.state, stop=stop) as query:
         find_run(query, run)
         found = collect_points(query, run, DOTS)
+        told = {} if found else query(_DIAGNOSED, [run, run])[0]
     points = [
         replace(one, root_cause=short(one.root_cause) or "", scenario=short(one.scenario) or "")
         for one in found
     ]
-    return {"points": points, "most": DOTS}
+    return {"points": points, "most": DOTS, **told}
 
 
 def pattern(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:

@@ -9,7 +9,12 @@ from engine.report.facts.comparison import chosen_rounds, collect_choices, compa
 from engine.report.facts.generation import collect_drops, collect_funnel, collect_judgement
 from engine.report.facts.headline import headline
 from engine.report.facts.patterns import collect_movements
-from engine.report.facts.scores import collect_decisions, collect_scores, collect_unread
+from engine.report.facts.scores import (
+    collect_decisions,
+    collect_scores,
+    collect_unread,
+    is_share,
+)
 from engine.report.facts.spend import collect_calls, collect_forecast, collect_nodes
 from engine.report.formatting import round_label
 from engine.report.records import Scores
@@ -17,8 +22,11 @@ from engine.report.runs import list_runs
 from engine.rows import CONTROL
 from engine.store import FILE, Stop, reader, unseen
 from engine.studio.asked import Asked
+from engine.studio.explore.kept import kept_rounds, recipe_name
 from engine.studio.settings import Settings
 from engine.version import __version__
+
+_BEGUN = "SELECT u.id, u.row_limit, c.path FROM run u LEFT JOIN recipe c ON c.id = u.recipe"
 
 
 def about(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
@@ -43,11 +51,22 @@ def here(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
 
 def runs(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
     """Return the runs of the store, the newest first; none where there is no store."""
-    found = list_runs(settings.state) if (settings.state / FILE).exists() else []
-    chosen = [", ".join(map(round_label, run.rounds)) for run in found]
+    if not (settings.state / FILE).exists():
+        return {"runs": []}
+    found = list_runs(settings.state)
+    with reader(settings.state, stop=stop) as query:
+        begun = {row["id"]: row for row in query(_BEGUN, [])}
+    names = {path: recipe_name(settings, path) for path in {row["path"] for row in begun.values()}}
     return {
-        "runs": [{"facts": run, "chosen": said} for run, said in zip(found, chosen, strict=True)][
-            ::-1
+        "runs": [
+            {
+                "facts": run,
+                "chosen": ", ".join(map(round_label, run.rounds)),
+                "file": names[begun[run.id]["path"]] if run.id in begun else "",
+                "row_limit": begun[run.id]["row_limit"] if run.id in begun else None,
+                "percent": is_share(run.metric),
+            }
+            for run in reversed(found)
         ]
     }
 
@@ -65,6 +84,8 @@ def overview(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
         pairs = {choice.seed: (CONTROL, choice.round) for choice in choices}
         return {
             "header": collect_header(query, run, recipe, settings.state),
+            "file": recipe_name(settings, run["path"]),
+            "kept": kept_rounds(query, run_id, recipe),
             "task": recipe.get("task", {}).get("kind", ""),
             "headline": headline(query, run_id, recipe, scores, chosen),
             "against_control": compare(query, run_id, recipe, scores, pairs)

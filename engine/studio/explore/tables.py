@@ -13,6 +13,7 @@ from engine.stages.load import example_id
 from engine.store import Stop, reader
 from engine.studio.answers import short
 from engine.studio.asked import Asked
+from engine.studio.explore.kept import kept_rounds
 from engine.studio.explore.listing import Listing, Wanted, page
 from engine.studio.settings import Settings
 
@@ -147,7 +148,8 @@ def facets(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
     """Return what the rows of a run can be filtered by: rounds, seeds, splits, patterns, operators, reasons, labels."""
     run = asked.path["run"]
     with reader(settings.state, stop=stop) as query:
-        find_run(query, run)
+        _, recipe = find_run(query, run)
+        kept = kept_rounds(query, run, recipe)
         failing = query(
             "SELECT DISTINCT seed, round, split FROM all_failures WHERE run = ? ORDER BY ALL", [run]
         )
@@ -167,6 +169,7 @@ def facets(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
         )
     meanings = {str(name): text for name, text in DROPS["select"].items()} | verdicts()
     return {
+        "kept": kept,
         "failures": {name: _distinct(failing, name) for name in ("seed", "round", "split")},
         "generated": {name: _distinct(made, name) for name in ("seed", "round", "operator")},
         "patterns": named,

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.errors import EngineError
+from engine.report.facts.scores import is_share
 from engine.report.foreseen import foreseen
 from engine.store import Stop
 from engine.studio.answers import short
@@ -45,7 +46,11 @@ def versions(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
 
 def _version(one: Version) -> dict[str, Any]:
     told = record(one)
-    return {**told, "subject": short(one.subject)}
+    return {
+        **told,
+        "subject": short(one.subject),
+        "percent": [run.run for run in one.runs if is_share(run.metric)],
+    }
 
 
 def _now(found: History, settings: Settings) -> dict[str, Any]:

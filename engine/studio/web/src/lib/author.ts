@@ -9,6 +9,8 @@ export interface RecipeLine {
   kind: string;
   extends: string;
   last: RunLine["facts"] | null;
+  /** Whether the metric of the last run is a share. */
+  percent: boolean;
 }
 
 /** A recipe of a package that was fetched. */

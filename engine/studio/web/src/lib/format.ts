@@ -36,6 +36,12 @@ export function roundLabel(round: number): string {
   return round === -1 ? "untuned" : round === -2 ? "control" : `round ${round}`;
 }
 
+/** A student by its round, and whether it is the one that is kept. */
+export function studentLabel(round: number, kept: number[]): string {
+  const label = roundLabel(round);
+  return kept.includes(round) ? `${label}, kept` : label;
+}
+
 export function money(cost: number | null): string {
   if (cost === null) return NONE;
   return Math.abs(cost) >= 1 || cost === 0 ? cost.toFixed(2) : String(Number(cost.toPrecision(2)));

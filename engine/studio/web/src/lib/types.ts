@@ -12,6 +12,10 @@ export interface About {
 
 export interface RunLine {
   chosen: string;
+  /** The recipe's file in the project; empty where it is not there. */
+  file: string;
+  row_limit: number | null;
+  percent: boolean;
   facts: {
     id: string;
     recipe: string;
@@ -51,7 +55,16 @@ export interface Scores {
   cells: Cell[];
 }
 
+/** The student that a run keeps. */
+export interface Use {
+  student: { seed: number; round: number; path: string; is_there: boolean } | null;
+  commands: { what: string; command: string }[];
+  note: string;
+}
+
 export interface Overview {
+  file: string;
+  kept: number[];
   header: {
     recipe: string;
     description: string;
@@ -198,6 +211,7 @@ export interface Dot {
 }
 
 export interface Facets {
+  kept: number[];
   failures: { seed: number[]; round: number[]; split: string[] };
   generated: { seed: number[]; round: number[]; operator: string[] };
   patterns: { pattern: string; name: string; size: number }[];
@@ -334,6 +348,7 @@ export interface Call {
 }
 
 export interface Confusion {
+  kept: number[];
   rounds: { round: number; label: string }[];
   splits: string[];
   round: number;

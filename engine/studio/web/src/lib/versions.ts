@@ -29,6 +29,8 @@ export interface Version {
   version: string;
   file: string | null;
   runs: VersionRun[];
+  /** Those of its runs whose metric is a share. */
+  percent: string[];
 }
 
 export interface Git {
