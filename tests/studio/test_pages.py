@@ -11,6 +11,7 @@ import pytest
 from engine.stages.load import example_id
 from engine.studio.answers import encoded, short
 from engine.studio.explore import listing
+from engine.studio.explore.kept import first_shown, recipe_name
 from engine.studio.settings import Settings
 from tests.report.invented import ident
 from tests.studio.conftest import Studio, opened
@@ -75,6 +76,45 @@ def test_patterns_as_cards_as_a_map_and_one_whole(studio: Studio) -> None:
     rows = studio.get("runs/r0001/failures", round=0, split="validation", limit=200)["rows"]
     assert {point["example"] for point in points} <= {row["example"] for row in rows}
     assert SHORT_MESSAGE in {point["pattern_id"] for point in points}
+
+
+def test_a_run_says_which_student_is_kept_and_how_it_is_used(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = studio.get("runs/r0001/use")
+    kept = studio.get("runs/r0001")["kept"]
+    assert found["student"]["round"] in kept
+    assert found["student"]["is_there"] is False
+    typed = [one["command"] for one in found["commands"]]
+    state = typed[0].rpartition(" --state ")[2]
+    assert typed == [
+        f"pada export model --to my-model --run r0001 --state {state}",
+        """python my-model/use.py '{"text": "…"}'""",
+        "python my-model/use.py --in new.csv --out answers.csv",
+        f"pada export data --to my-rows --run r0001 --state {state}",
+        f"pada report r0001 --state {state}",
+    ]
+    assert studio.get("runs/r0001/facets")["kept"] == kept
+    assert studio.get("runs/r0001/confusion")["kept"] == kept
+
+
+def test_the_student_that_is_kept_is_shown_first() -> None:
+    assert first_shown([0], [-1, 0, 1]) == 0
+    assert first_shown([], [-1, 0, 1]) == 1
+    assert first_shown([3], []) == 0
+
+
+def test_a_recipe_is_known_by_its_file_in_the_project(tmp_path: Path) -> None:
+    settings = Settings(folder=tmp_path)
+    file = tmp_path / "recipes" / "desk" / "recipe.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text("recipe: 1\n")
+    detour = tmp_path / "recipes" / "desk" / ".." / "desk" / "recipe.yaml"
+    assert recipe_name(settings, str(file)) == "recipes/desk/recipe.yaml"
+    assert recipe_name(settings, str(detour)) == "recipes/desk/recipe.yaml"
+    for gone in (None, "", str(tmp_path / "gone.yaml"), "/etc/passwd", "../recipe.yaml"):
+        assert recipe_name(settings, gone) == ""
 
 
 def page(studio: Studio, what: str, **query: Any) -> list[dict[str, Any]]:
