@@ -43,7 +43,11 @@ class Location:
     @classmethod
     def at(cls, path: Path, line: int = 0, column: int = 0) -> Location:
         """Return a place in `path`, shown relative to the current directory where it lies below it."""
-        absolute, here = _plain(path.absolute()), Path.cwd()
+        here = Path.cwd()
+        absolute = path.absolute()
+        plain = _plain(absolute)
+        if plain.is_relative_to(here):
+            absolute = plain
         shown = absolute.relative_to(here) if absolute.is_relative_to(here) else absolute
         return cls(shown.as_posix(), line, column)
 

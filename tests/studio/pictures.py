@@ -19,8 +19,12 @@ OUT = Path(__file__).parents[2] / "docs" / "pictures"
 SCRIPT = Path(__file__).with_name("pictures.mjs")
 LARGEST = 200_000
 """Bytes of a picture."""
+RECIPE = "recipes%2Fquickstart%2Frecipe.yaml"
 PAGES: list[dict[str, Any]] = [
     # Name of the file, what stands behind `#/`, how high; what is clicked and what is waited for before.
+    {"name": "new", "path": "new", "height": 480},
+    {"name": "edit", "path": f"recipe/{RECIPE}", "height": 800, "wait": ".cm-content"},
+    {"name": "plan", "path": f"recipe/{RECIPE}/plan", "height": 900, "wait": "svg"},
     {"name": "runs", "path": "runs", "height": 300},
     {"name": "run", "path": "run/r0001", "height": 900, "wait": ".chart canvas"},
     {"name": "patterns", "path": "run/r0001/patterns", "height": 460},
