@@ -78,6 +78,6 @@ def test_preview_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     found = pada_here("preview", recipe, "-n", "12", "--steps", "2")
     assert found.code == 0, found.out + found.errors
-    assert "nothing was kept" in found.out
+    assert "nothing is kept" in found.out
     assert "Ask further" not in found.out, "its store is gone"
     assert {path.name for path in tmp_path.iterdir()} == {"project"}
