@@ -135,7 +135,7 @@ try {
   await isAt("Row 1 of 1");
   await page.keyboard.press("e");
   await page.locator(".edit .cm-content").first().waitFor();
-  seen.marks = await page.locator(".edit .unseen").allInnerTexts();
+  seen.marks = await page.locator(".edit .cm-specialChar").allInnerTexts();
   await page.keyboard.press("Control+End");
   await page.keyboard.type("!");
   await page.keyboard.press("Control+Home");

@@ -49,6 +49,5 @@ export const lintLooks = EditorView.theme({
   ".cm-diagnostic-error": { borderLeft: "4px solid var(--bad)" },
   ".cm-diagnostic-warning": { borderLeft: "4px solid var(--unclear)" },
   ".cm-diagnosticAction": { background: "var(--accent)", color: "var(--accent-ink)", padding: "0.15em 0.6em", borderRadius: "5px", font: "inherit", marginLeft: "0", marginTop: "0.3em", display: "block" },
-  ".cm-specialChar": { color: "var(--accent-ink)", background: "var(--bad)", borderRadius: "3px", padding: "0 0.2em", fontSize: "0.75em", fontFamily: "var(--sans)" },
   ".cm-tab": { backgroundImage: "none", textDecoration: "underline dotted var(--line-strong)" },
 });
