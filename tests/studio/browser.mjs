@@ -5,8 +5,8 @@
 //   node browser.mjs WEB CHROMIUM URL OUT PAGES
 //
 // WEB is the folder with node_modules, URL what `pada studio` printed, OUT a folder for pictures (empty: none), PAGES a
-// JSON list of {name, path, click?, around?, wait?}: what stands behind `#/`, what is clicked, what is drawn around with
-// the pointer, and what is waited for then.
+// JSON list of {name, path, file?, click?, around?, wait?, alert?}: what stands behind `#/`, which file is chosen, what is
+// clicked, what is drawn around with the pointer, what is waited for then, and whether something is wrong on purpose.
 import { createRequire } from "node:module";
 
 const [web, chromium, url, out, pages] = process.argv.slice(2);
@@ -59,6 +59,7 @@ async function look(page, one, say, colorScheme, picture) {
   await page.reload({ waitUntil: "networkidle" });
   await page.locator("main h1").first().waitFor();
   await page.locator(".wait").first().waitFor({ state: "detached" });
+  if (one.file) await page.setInputFiles("input[type=file]", one.file);
   for (const selector of one.click ?? []) await page.locator(selector).first().click();
   if (one.around) await drawAround(page, page.locator(one.around).first());
   if (one.wait) await page.locator(one.wait).first().waitFor();
@@ -79,7 +80,7 @@ async function look(page, one, say, colorScheme, picture) {
   if (seen.marks.length) say(`no ${seen.marks}`);
   if (seen.nameless) say(`${seen.nameless} controls without a name`);
   if (seen.theme !== colorScheme) say(`the theme is ${seen.theme}`);
-  for (const text of [...seen.wrong, ...seen.breaches, ...(await barriers(page))]) say(text);
+  for (const text of [...(one.alert ? [] : seen.wrong), ...seen.breaches, ...(await barriers(page))]) say(text);
   if (out) await page.screenshot({ path: `${out}/${picture}.png`, fullPage: one.full ?? false });
 }
 

@@ -57,3 +57,8 @@ export function duration(seconds: number | null): string {
 export function quoted(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
+
+/** A line of the terminal as a sentence. */
+export function sentence(line: string): string {
+  return line.charAt(0).toUpperCase() + line.slice(1) + (/[.!?:)]$/.test(line) ? "" : ".");
+}
