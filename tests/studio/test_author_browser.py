@@ -21,7 +21,52 @@ PAGES: list[dict[str, Any]] = [
     {"name": "recipe", "path": f"recipe/{NAME}", "wait": ".form .field"},
     {"name": "recipe-wrong", "path": "recipe/wrong.yaml", "wait": ".field-problem"},
     {"name": "recipe-odd", "path": "recipe/odd.yaml", "wait": ".hides"},
-    {"name": "recipe-plan", "path": f"recipe/{NAME}/plan"},
+    {
+        "name": "recipe-checked",
+        "path": f"recipe/{NAME}",
+        "click": ["button:text-is('Check with the data')", ".problems summary"],
+        "wait": "summary:has-text('What was read')",
+    },
+    {
+        "name": "recipe-broken",
+        "path": "recipe/broken.yaml",
+        "wait": ".form .wrong",
+        "alert": True,
+    },
+    {"name": "plan", "path": f"recipe/{NAME}/plan", "wait": "#takes", "full": True},
+    {
+        "name": "plan-graph",
+        "path": f"recipe/{NAME}/plan",
+        "click": ["button:text-is('Graph')", ".graph .node"],
+        "wait": "#step-title",
+        "full": True,
+    },
+    {
+        "name": "plan-table",
+        "path": f"recipe/{NAME}/plan",
+        "click": ["button:text-is('Table')", ".steps button"],
+        "wait": "#step-title",
+        "full": True,
+    },
+    {
+        "name": "plan-run",
+        "path": f"recipe/{NAME}/plan",
+        "click": ["button:text-is('Run it…')"],
+        "wait": "dialog[open]",
+    },
+    {"name": "plan-wrong", "path": "recipe/wrong.yaml/plan", "wait": ".wrong", "alert": True},
+    {"name": "preview", "path": f"recipe/{NAME}/preview", "wait": "#before"},
+    {"name": "preview-wrong", "path": "recipe/wrong.yaml/preview", "wait": "#before"},
+    {"name": "prompts", "path": f"recipe/{NAME}/prompts", "wait": ".turn", "full": True},
+    {
+        "name": "prompts-row",
+        "path": f"recipe/{NAME}/prompts?row=3",
+        "click": ["button:text-is('Find a row…')"],
+        "wait": ".rows li",
+        "full": True,
+    },
+    {"name": "versions-none", "path": f"recipe/{NAME}/versions", "wait": ".empty"},
+    {"name": "repository-none", "path": "versions", "wait": "#project"},
 ]
 
 
@@ -44,6 +89,7 @@ def project(tmp_path: Path) -> Path:
         "  target: intent", f"  target: intent\n  labels: {json.dumps(labels, ensure_ascii=False)}"
     )
     (folder / "odd.yaml").write_text(odd.replace("Messages of", "Mess\u202eages of"), "utf-8")
+    (folder / "broken.yaml").write_text("recipe: 1\n  name: 'x\n", "utf-8")
     return folder
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.studio.test_browser import WEB
+from tests.studio.test_browser import WEB, looked_at, served
 from tests.studio.test_start import TICKETS, valid, workbook
 
 pytestmark = [pytest.mark.browser]
@@ -54,3 +54,38 @@ def test_a_file_becomes_a_recipe(tmp_path: Path) -> None:
     ]
     for one in recipes[::2]:
         valid(one)
+
+
+def test_every_page_of_a_new_recipe(tmp_path: Path) -> None:
+    (tmp_path / "tickets.csv").write_text(TICKETS, "utf-8")
+    (tmp_path / "one.csv").write_text("a\n1\n", "utf-8")
+    tickets = str(tmp_path / "tickets.csv")
+    pages: list[dict[str, Any]] = [
+        {"name": "new", "path": "new", "wait": ".drop"},
+        {
+            "name": "new-other",
+            "path": "new",
+            "click": ["summary >> nth=0", "summary >> nth=1"],
+            "wait": ".recipes li",
+            "full": True,
+        },
+        {"name": "new-asked", "path": "new", "file": tickets, "wait": "#recipe", "full": True},
+        {
+            "name": "new-shown",
+            "path": "new",
+            "file": tickets,
+            "click": ["button:text-is('Show the recipe')"],
+            "wait": "pre.long",
+            "full": True,
+        },
+        {
+            "name": "new-wrong",
+            "path": "new",
+            "file": str(tmp_path / "one.csv"),
+            "wait": "[role=alert]",
+            "alert": True,
+        },
+    ]
+    (tmp_path / "project").mkdir()
+    with served(tmp_path / "state", tmp_path / "project") as url:
+        assert looked_at(url, pages) == []
