@@ -26,6 +26,8 @@ LIBRARY = PromptLibrary(Path("."))
 @pytest.mark.parametrize("stage", STAGES.values(), ids=lambda stage: stage.name)
 def test_a_prompt_uses_only_what_its_stage_gives(stage: AnyStage) -> None:
     assert set(stage.asks) <= {"student", "teacher", "judge", "embedder"}
+    assert stage.description.endswith(".")
+    assert len(stage.description) <= 100, "one line of a plan's table"
     for name, variables in stage.prompts.items():
         for pack in ("small", "standard", "frontier"):
             assert LIBRARY.get(name, pack).variables <= variables

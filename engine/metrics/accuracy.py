@@ -19,4 +19,4 @@ def is_right(answered: Answered, params: Any = None) -> float:
     return float(answer is not None and answer in map(label_set, answered.references))
 
 
-ACCURACY = Metric("accuracy", 1, "Share of right answers.", is_right)
+ACCURACY = Metric("accuracy", 1, "Share of right answers.", is_right, right_or_wrong=True)

@@ -58,10 +58,22 @@ def weighted_f1(sums: Floats, params: Any) -> Floats:
 
 
 MACRO_F1 = Metric(
-    "macro_f1", 1, "Unweighted mean of the labels' F1.", overlap, tally_labels, macro_f1
+    "macro_f1",
+    1,
+    "Unweighted mean of the labels' F1.",
+    overlap,
+    tally_labels,
+    macro_f1,
+    right_or_wrong=True,
 )
 MICRO_F1 = Metric(
-    "micro_f1", 1, "F1 of all labels' counts together.", overlap, tally_labels, micro_f1
+    "micro_f1",
+    1,
+    "F1 of all labels' counts together.",
+    overlap,
+    tally_labels,
+    micro_f1,
+    right_or_wrong=True,
 )
 WEIGHTED_F1 = Metric(
     "weighted_f1",
@@ -70,4 +82,5 @@ WEIGHTED_F1 = Metric(
     overlap,
     tally_labels,
     weighted_f1,
+    right_or_wrong=True,
 )

@@ -44,4 +44,5 @@ NUMERIC_MATCH = Metric(
     numeric_match,
     params=Params,
     targets=("3", "1,000", "-2.5", "7/8"),
+    right_or_wrong=True,
 )

@@ -60,6 +60,7 @@ MACRO_PRECISION = Metric(
     tally_labels,
     macro_precision,
     by_label=ByLabel("precision", _precisions),
+    right_or_wrong=True,
 )
 MACRO_RECALL = Metric(
     "macro_recall",
@@ -69,6 +70,7 @@ MACRO_RECALL = Metric(
     tally_labels,
     macro_recall,
     by_label=ByLabel("recall", _recalls),
+    right_or_wrong=True,
 )
 BALANCED_ACCURACY = Metric(
     "balanced_accuracy",
@@ -77,4 +79,5 @@ BALANCED_ACCURACY = Metric(
     overlap,
     tally_labels,
     balanced_accuracy,
+    right_or_wrong=True,
 )

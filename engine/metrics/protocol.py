@@ -111,6 +111,8 @@ class Metric:
     params: type[MetricParams] = MetricParams
     best: float = 1.0
     """The value of a perfect answer."""
+    right_or_wrong: bool = False
+    """Whether 1 and 0 say of one example that it is right or wrong; what lies between (several labels) is a share."""
     share: bool = True
     """Whether values lie between 0 and 1 and are shown as percentages."""
     lower_is_better: bool = False

@@ -51,6 +51,10 @@ def _f1(words: list[str], right: list[str]) -> float:
 
 
 EXACT_MATCH = Metric(
-    "exact_match", 1, "Share of answers equal after SQuAD's normalisation.", exact_match
+    "exact_match",
+    1,
+    "Share of answers equal after SQuAD's normalisation.",
+    exact_match,
+    right_or_wrong=True,
 )
 TOKEN_F1 = Metric("token_f1", 1, "Mean F1 of the words, as SQuAD counts them.", token_f1)

@@ -109,6 +109,7 @@ JSON_VALID = Metric(
     "Share of replies that are JSON as a whole.",
     json_valid,
     targets=_OBJECTS,
+    right_or_wrong=True,
 )
 FIELD_F1 = Metric(
     "field_f1",

@@ -128,6 +128,7 @@ TOOL_CALL = Metric(
     "Share of rows whose calls are right, texts compared as BFCL's AST check does.",
     _match(_loose),
     targets=_CALLS,
+    right_or_wrong=True,
 )
 TOOL_CALL_EXACT = Metric(
     "tool_call_exact",
@@ -135,6 +136,7 @@ TOOL_CALL_EXACT = Metric(
     "Share of rows whose calls are right letter by letter.",
     _match(lambda value: value),
     targets=_CALLS,
+    right_or_wrong=True,
 )
 TOOL_NAME = Metric(
     "tool_name",
@@ -142,6 +144,7 @@ TOOL_NAME = Metric(
     "Share of rows in which exactly the right tools are called, or none.",
     tool_name,
     targets=_CALLS,
+    right_or_wrong=True,
 )
 ARGUMENTS_F1 = Metric(
     "arguments_f1",

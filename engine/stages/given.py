@@ -56,4 +56,8 @@ def given(params: GivenParams, inputs: GivenInputs, ctx: Context) -> Trained:
     return Trained((model,))
 
 
-GIVEN = Stage("given", 1, GivenParams, GivenInputs, Trained, given, asks=("student",))
+GIVEN = Stage(
+    "given", 1, GivenParams, GivenInputs, Trained, given,
+    description="Takes over the adapter that the recipe names; nothing is trained.",
+    asks=("student",),
+)  # fmt: skip

@@ -166,4 +166,7 @@ def _limited(examples: list[Example], limit: int | None, labelled: bool) -> list
     return [example for example in examples if example.id in chosen]
 
 
-LOAD = Stage("load", 4, LoadParams, LoadInputs, Loaded, load)
+LOAD = Stage(
+    "load", 4, LoadParams, LoadInputs, Loaded, load,
+    description="Reads the rows of the data files; one that repeats an earlier row of its split is left out.",
+)  # fmt: skip

@@ -196,5 +196,6 @@ def by_precedence(own: Sequence[R], log: Sequence[R], round: int) -> tuple[R, ..
 
 LOGGED = Stage(
     "logged", 3, LoggedParams, LoggedInputs, Logged, logged,
+    description="Reads a log of real use: what was asked and answered, and which answers were wrong.",
     asks=("embedder",), embeds="train, test and logged rows ({inputs})", accounts=_accounts,
 )  # fmt: skip

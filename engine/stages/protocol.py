@@ -178,6 +178,8 @@ class Stage(Generic[P, I, O]):
     inputs: type[I]
     output: type[O]
     run: Callable[[P, I, Context], O]
+    description: str
+    """What it does, in a sentence for people."""
     asks: tuple[Role, ...] = ()
     """Roles it may use: their models' identities are part of the fingerprint."""
     prompts: Mapping[str, frozenset[str]] = field(default_factory=dict)

@@ -214,5 +214,6 @@ def _accounts(params: TrainParams, inputs: TrainInputs, output: Trained) -> Iter
 
 TRAIN = Stage(
     "train", 2, TrainParams, TrainInputs, Trained, train,
+    description="Fine-tunes the student on the training rows of its round.",
     asks=("student",), sends=_sends, accounts=_accounts,
 )  # fmt: skip

@@ -12,6 +12,7 @@ from engine.stages.load import example_id
 from engine.studio.answers import encoded, short
 from engine.studio.explore import listing
 from engine.studio.explore.kept import first_shown, recipe_name
+from engine.studio.explore.row import scored
 from engine.studio.settings import Settings
 from tests.report.invented import ident
 from tests.studio.conftest import Studio, opened
@@ -144,6 +145,8 @@ def test_the_latest_student_comes_first_and_what_patterns_are_found_in(studio: S
 def test_words_are_looked_for_by_degrees(
     studio: Studio, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Of a machine that is busy, too, all of it is looked at in one go.
+    monkeypatch.setattr(listing, "BUDGET", 600.0)
     at_once = studio.get(f"runs/r0001/{what}", search="refund", limit=200)
     assert (at_once["exact"], at_once["further"]) == (True, None)
     assert at_once["looked"] == at_once["among"] > at_once["total"] > 7
@@ -234,6 +237,7 @@ def test_the_story_of_a_row(studio: Studio) -> None:
         "round 1",
         "control",
     ]
+    assert story["answers"][0]["scores"] == [{"metric": "accuracy", "value": 0.0, "kind": "wrong"}]
     assert story["diagnoses"][0]["pattern_name"] == "Refund mistaken for cancellation"
     (call,) = story["calls"]
     assert call["what"] == "diagnosis"
@@ -327,3 +331,22 @@ def test_answers_hold_what_json_holds() -> None:
         b'{"a":null,"b":"1152921504606846976","c":{"1":[2,null]},"d":"00ff"}'
     )
     assert b"[U+202E]" in encoded(UNSEEN)
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "kind"),
+    [
+        ("accuracy", 1.0, "right"),
+        ("macro_f1", 0.0, "wrong"),
+        ("macro_f1", 2 / 3, "share"),  # Several labels, of which one is wrong.
+        ("rouge_l", 1.0, "share"),
+        ("bleu", 1.0, "number"),
+        ("a metric of the recipe", 1.0, "number"),
+        ("accuracy", None, "share"),
+    ],
+)
+def test_a_rows_score_is_told_as_people_read_it(
+    metric: str, value: float | None, kind: str
+) -> None:
+    found = scored({"metric": metric, "value": value})
+    assert found == {"metric": metric, "value": value, "kind": kind}

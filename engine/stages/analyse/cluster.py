@@ -342,5 +342,6 @@ def _accounts(params: ClusterParams, inputs: ClusterInputs, output: Clustered) -
 
 CLUSTER = Stage(
     "cluster", 6, ClusterParams, ClusterInputs, Clustered, group,
+    description="Groups the causes that are alike: each group is a pattern.",
     asks=("embedder",), embeds="diagnoses of failed rows", accounts=_accounts,
 )  # fmt: skip

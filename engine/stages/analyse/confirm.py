@@ -290,6 +290,7 @@ def _accounts(params: ConfirmParams, inputs: ConfirmInputs, output: Confirmed) -
 
 CONFIRM = Stage(
     "confirm", 3, ConfirmParams, ConfirmInputs, Confirmed, confirm,
+    description="The judge says which rows fall under a pattern, to see whether it is real.",
     asks=("judge",),
     prompts={
         PROMPT: frozenset({"task", "name", "description", "includes", "excludes", "rows"})

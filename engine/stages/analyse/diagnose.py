@@ -316,6 +316,7 @@ def _accounts(
 
 DIAGNOSE = Stage(
     "diagnose", 6, DiagnoseParams, DiagnoseInputs, Diagnosed, diagnose,
+    description="The teacher says why an answer is wrong.",
     asks=("teacher", "embedder"),
     prompts={
         PROMPT: frozenset(

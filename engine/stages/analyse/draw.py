@@ -152,4 +152,8 @@ def _accounts(params: DrawParams, inputs: DrawInputs, output: Drawn) -> Iterable
     yield Account("failures", len(_failures(params, inputs)), len(output.drawn))
 
 
-DRAW = Stage("draw", 1, DrawParams, DrawInputs, Drawn, draw, accounts=_accounts)
+DRAW = Stage(
+    "draw", 1, DrawParams, DrawInputs, Drawn, draw,
+    description="Picks the failures that the teacher looks at, and those that are kept out of it.",
+    accounts=_accounts,
+)  # fmt: skip

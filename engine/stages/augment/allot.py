@@ -212,4 +212,8 @@ def _accounts(params: AllotParams, inputs: AllotInputs, output: Allotted) -> Ite
     yield Account("patterns", len(inputs.name.patterns), shared, excluded)
 
 
-ALLOT = Stage("allot", 1, AllotParams, AllotInputs, Allotted, allot, accounts=_accounts)
+ALLOT = Stage(
+    "allot", 1, AllotParams, AllotInputs, Allotted, allot,
+    description="Says how much each pattern weighs when a round's new rows are shared out.",
+    accounts=_accounts,
+)  # fmt: skip

@@ -405,5 +405,6 @@ def _accounts(
 
 SELECT = Stage(
     "select", 7, SelectParams, SelectInputs, SelectedRows, select,
+    description="Chooses the accepted rows that are trained on, up to the recipe's rows per round.",
     asks=("embedder",), embeds="{candidates} ({inputs})", accounts=_accounts,
 )  # fmt: skip

@@ -138,5 +138,7 @@ def _accounts(
 
 
 BENCHMARK = Stage(
-    "benchmark", 1, BenchmarkParams, BenchmarkInputs, Benchmarked, benchmark, accounts=_accounts
-)
+    "benchmark", 1, BenchmarkParams, BenchmarkInputs, Benchmarked, benchmark,
+    description="Measures how fast the student answers when it is served.",
+    accounts=_accounts,
+)  # fmt: skip

@@ -138,6 +138,7 @@ def _accounts(params: RateParams, inputs: RateInputs, output: Rated) -> Iterable
 
 RATE = Stage(
     "rate", 1, RateParams, RateInputs, Rated, rate,
+    description="The judge gives each answer marks, for the metrics that ask for that.",
     asks=("judge",),
     prompts={PROMPT: frozenset({"description", "rubric", "low", "high", "row", "target", "answer"})},
     replies=("rating",),

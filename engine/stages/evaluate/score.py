@@ -159,4 +159,8 @@ def _accounts(params: ScoreParams, inputs: ScoreInputs, output: Scored) -> Itera
     yield Account("scores of answers", answered * per_answer, len(output.scores))
 
 
-SCORE = Stage("score", 2, ScoreParams, ScoreInputs, Scored, score, accounts=_accounts)
+SCORE = Stage(
+    "score", 2, ScoreParams, ScoreInputs, Scored, score,
+    description="Scores every answer, and says which are failures.",
+    accounts=_accounts,
+)  # fmt: skip

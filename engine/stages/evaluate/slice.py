@@ -52,4 +52,7 @@ def slices(params: SliceParams, inputs: SliceInputs, ctx: Context) -> Sliced:
     return Sliced(tuple(by_slice(params, params.slices, answers)))
 
 
-SLICE = Stage("slice", 2, SliceParams, SliceInputs, Sliced, slices)
+SLICE = Stage(
+    "slice", 2, SliceParams, SliceInputs, Sliced, slices,
+    description="Scores parts of the rows by themselves, as the recipe cuts them out.",
+)  # fmt: skip

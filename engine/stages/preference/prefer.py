@@ -159,5 +159,6 @@ def _accounts(params: PreferParams, inputs: PreferInputs, output: Trained) -> It
 PREFER = Stage(
     # A later round may go on from an earlier one's student, which came about in another way.
     "prefer", 2, PreferParams, PreferInputs, Trained, prefer,
+    description="The student learns to prefer right answers to wrong ones.",
     asks=("student",), sends=_sends, accounts=_accounts,
 )  # fmt: skip

@@ -160,5 +160,6 @@ def _accounts(params: MendParams, inputs: MendInputs, output: Loaded) -> Iterabl
 
 MEND = Stage(
     "mend", 2, MendParams, MendInputs, Loaded, mend,
+    description="Hands on the rows of the data as people corrected them.",
     asks=("embedder",), embeds="rows of all splits ({inputs})", accounts=_accounts,
 )  # fmt: skip

@@ -176,4 +176,7 @@ def _half_width(metric: Metric) -> float:
     return (metric.high - metric.low) / (2 * Z)
 
 
-DECIDE = Stage("decide", 4, DecideParams, DecideInputs, Decided, decide)
+DECIDE = Stage(
+    "decide", 4, DecideParams, DecideInputs, Decided, decide,
+    description="Says by the scores on validation whether another round follows.",
+)  # fmt: skip

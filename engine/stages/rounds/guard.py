@@ -188,4 +188,8 @@ def _accounts(params: GuardParams, inputs: GuardInputs, output: Guarded) -> Iter
     yield Account("rows that broke", output.suite.broken, len(broken))
 
 
-GUARD = Stage("guard", 3, GuardParams, GuardInputs, Guarded, guard, accounts=_accounts)
+GUARD = Stage(
+    "guard", 3, GuardParams, GuardInputs, Guarded, guard,
+    description="Says what a later fine-tune broke of what was right before.",
+    accounts=_accounts,
+)  # fmt: skip

@@ -288,5 +288,6 @@ def _accounts(params: TrackParams, inputs: TrackInputs, output: Tracked) -> Iter
 
 TRACK = Stage(
     "track", 4, TrackParams, TrackInputs, Tracked, track,
+    description="Says what became of each pattern after a later fine-tune.",
     asks=("embedder",), embeds="validation rows, and those of a log ({inputs}, {target})", accounts=_accounts,
 )  # fmt: skip

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from engine.errors import StoreError
+from engine.metrics import METRICS
 from engine.report.calls import find_call, made_from
 from engine.report.facts.collect import find_run
 from engine.report.facts.json_columns import shown_inputs, text_values
+from engine.report.facts.scores import is_share
 from engine.report.formatting import round_label
 from engine.report.records import MINE, Query
 from engine.review.items import NEVER
@@ -139,6 +141,7 @@ def _story(
         )
     for one in answers:
         one["label"] = round_label(one["round"])
+        one["scores"] = [scored(score) for score in one["scores"] or ()]
     return {
         "run": run,
         "id": item,
@@ -154,6 +157,16 @@ def _story(
         "reviews": query(_REVIEWS, [item, item]),
         "calls": _calls(diagnoses, doubts, written, blind),
     }
+
+
+def scored(score: dict[str, Any]) -> dict[str, Any]:
+    """Return a metric's value of one row, and how people read it: right or wrong, a share, a plain number."""
+    metric, value = score["metric"], score["value"]
+    if value in (0, 1) and metric in METRICS and METRICS[metric].right_or_wrong:
+        kind = "right" if value else "wrong"
+    else:
+        kind = "share" if is_share(metric) else "number"
+    return {"metric": metric, "value": value, "kind": kind}
 
 
 def _reviewed_as(item: str, origin: list[dict[str, Any]], written: list[dict[str, Any]]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from engine.project import Planned, Project
 from engine.report.foreseen import foreseen
 from engine.run.expected import NodeExpected
 from engine.spec.extending.settings import assignment
+from engine.stages import STAGES
 from engine.store import Stop
 from engine.studio.asked import Asked
 from engine.studio.recipes import recipe_file
@@ -89,12 +90,18 @@ def plan(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
             _node(one, expected.nodes.get(one.node.name), planned.resources)
             for one in planned.states
         ],
+        "stages": described(one.node.stage for one in planned.states),
         "said": foreseen(expected.estimate, expected.minutes, evaluated=expected.evaluated),
         "total": _price(NodeExpected(expected.estimate, expected.minutes)),
         "asked": _asked(planned, project),
         "missing": _missing(project),
         "budget": project.loaded.recipe.budget.model_dump(exclude_none=True),
     }
+
+
+def described(stages: Iterable[str]) -> dict[str, str]:
+    """Return what each of the stages does, in a sentence; without those of another version of the engine."""
+    return {name: STAGES[name].description for name in dict.fromkeys(stages) if name in STAGES}
 
 
 def _problem(one: Problem, settings: Settings) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from engine.run.watching.control import command_of
 from engine.run.watching.standing import is_stopping
 from engine.store import Stop
 from engine.studio.asked import Asked
+from engine.studio.running.plan import described
 from engine.studio.settings import Settings
 from engine.system.log_file import without_keys
 
@@ -71,8 +72,14 @@ def _said(settings: Settings, found: Standing, whole: bool) -> dict[str, Any]:
             ["pada", "batch", "import", "RESULTS", "--state", str(settings.state.absolute())]
         ),
         "log": found.log.splitlines()[-LOG_LINES:] if whole or found.state == "not begun" else [],
-        **({**{one: live.get(one) or [] for one in WHOLE}, "states": states} if whole else {}),
+        **(_whole(live, states) if whole else {}),
     }
+
+
+def _whole(live: Mapping[str, Any], states: Mapping[str, str]) -> dict[str, Any]:
+    """Return what only the page of the run itself shows."""
+    stages = described(str(node.get("stage")) for node in live.get("nodes") or ())
+    return {**{one: live.get(one) or [] for one in WHOLE}, "states": states, "stages": stages}
 
 
 def _rows(command: Sequence[str]) -> str:

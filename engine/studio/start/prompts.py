@@ -13,6 +13,7 @@ from engine.project import Project
 from engine.rehearsal import sheet
 from engine.rows import Example
 from engine.spec.package_data import is_ours, shipped
+from engine.stages import STAGES
 from engine.store import Stop
 from engine.studio.answers import short
 from engine.studio.asked import Asked
@@ -21,19 +22,6 @@ from engine.studio.settings import Settings
 
 _MOST = 50
 """Rows of a search that are listed."""
-_ABOUT = {
-    "predict": "The small model is asked for its answer; the same turns are trained on.",
-    "rate": "The judge gives an answer marks, where a metric asks for that.",
-    "diagnose": "The teacher says why an answer is wrong.",
-    "name": "The teacher names a group of diagnoses: a pattern.",
-    "confirm": "The judge says which rows fall under a pattern, to see whether it is real.",
-    "strategy": "The teacher writes how new rows could cure a pattern.",
-    "mine_by_teacher": "The teacher labels rows of the pool.",
-    "mine_by_judge": "The judge says whether rows of the pool fit.",
-    "generate": "The teacher writes new rows.",
-    "verify": "The judge answers a new row without being told its label.",
-    "judge": "The judge gives a new row marks.",
-}
 
 
 def stages(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
@@ -48,7 +36,7 @@ def stages(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
         or any(search in text.casefold() for text in (*row.inputs.values(), row.target))
     ]
     return {
-        "stages": [{"name": name, "about": _ABOUT.get(name, "")} for name in found.stages],
+        "stages": [{"name": name, "about": STAGES[name].description} for name in found.stages],
         "count": len(found.rows),
         "found": len(numbers),
         "rows": [_row(number, found.rows) for number in numbers[:_MOST]],

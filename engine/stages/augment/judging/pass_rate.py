@@ -142,5 +142,6 @@ def _accounts(params: PassRateParams, inputs: PassRateInputs, output: Solved) ->
 
 PASS_RATE = Stage(
     "pass_rate", 1, PassRateParams, PassRateInputs, Solved, pass_rate,
+    description="The student answers each new row several times, for how hard it is.",
     asks=("student",), sends=_sends, expect=_expect, accounts=_accounts,
 )  # fmt: skip

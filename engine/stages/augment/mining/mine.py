@@ -293,15 +293,18 @@ _EMBEDS = "rows of the pool, train rows and failures ({inputs})"
 
 MINE = Stage(
     "mine", 2, MineParams, MineInputs, MinedRows, mine,
+    description="Takes rows of the pool that have a label, or get one from rows near them.",
     asks=("embedder",), embeds=_EMBEDS, expect=_expect, accounts=_accounts,
 )  # fmt: skip
 MINE_BY_TEACHER = Stage(
     "mine_by_teacher", 3, MineParams, MineInputs, MinedRows, mine,
+    description="The teacher labels rows of the pool.",
     asks=("teacher", "embedder"), prompts={TEACHER_PROMPT: VARIABLES}, replies=("labels",),
     sends=_sends, embeds=_EMBEDS, expect=_expect, accounts=_accounts,
 )  # fmt: skip
 MINE_BY_JUDGE = Stage(
     "mine_by_judge", 3, MineParams, MineInputs, MinedRows, mine,
+    description="The judge says which label fits a row of the pool.",
     asks=("judge", "embedder"), prompts={JUDGE_PROMPT: VARIABLES}, replies=("answers",),
     sends=_sends, embeds=_EMBEDS, expect=_expect, accounts=_accounts,
 )  # fmt: skip

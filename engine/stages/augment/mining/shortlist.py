@@ -310,5 +310,6 @@ def _accounts(
 
 SHORTLIST = Stage(
     "shortlist", 2, ShortlistParams, ShortlistInputs, Shortlisted, shortlist,
+    description="Reads the pool, and keeps its most promising rows.",
     asks=("embedder",), embeds="rows of the pool and of all splits, failures of a log ({inputs})", accounts=_accounts,
 )  # fmt: skip

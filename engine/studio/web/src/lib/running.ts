@@ -40,6 +40,8 @@ export interface PlanProblem {
 export interface Planned {
   problems: PlanProblem[];
   nodes: PlanNode[];
+  /** What each stage does, in a sentence. */
+  stages?: Record<string, string>;
   recipe?: string;
   command?: string;
   read_only?: boolean;
@@ -92,6 +94,7 @@ export interface Watch {
   log: string[];
   nodes?: Drawn[];
   states?: Record<string, string>;
+  stages?: Record<string, string>;
   told?: Line[];
   warned?: Line[];
 }

@@ -264,6 +264,13 @@ export interface GeneratedRow {
   row: string;
 }
 
+/** What a metric gives one row, and how that is read. */
+export interface RowScore {
+  metric: string;
+  value: number | null;
+  kind: "right" | "wrong" | "share" | "number";
+}
+
 export interface Story {
   run: string;
   id: string;
@@ -280,7 +287,7 @@ export interface Story {
     status: string;
     confidence: number | null;
     predicate: string | null;
-    scores: { metric: string; value: number | null }[] | null;
+    scores: RowScore[];
   }[];
   diagnoses: {
     seed: number;
