@@ -48,6 +48,7 @@ def test_a_metric_gives_its_best_to_a_reference_against_itself(metric: Metric) -
     assert list(found.draws) == pytest.approx([metric.best] * len(found.draws))
     assert found.n == len(items)
     assert metric.share <= (0 <= metric.best <= 1)
+    assert metric.right_or_wrong <= (metric.share and metric.best == 1)
     assert metric.description
     # An unreadable answer is never better, and shows whether a target can be scored at all.
     unread = metric.score(Answered(None, metric.targets[:1], "", 1.0, 5.0, 3), params)

@@ -85,6 +85,8 @@ def test_a_plan_says_what_is_to_be_done_why_and_what_it_takes(
     highest = [node["price"]["calls"][1] for node in nodes.values() if node["price"]]
     assert plan["total"]["calls"][1] == pytest.approx(sum(highest), abs=len(highest))
     assert plan["said"][0].startswith(f"estimate: {plan['total']['calls'][0]:,} to ")
+    assert set(plan["stages"]) == {node["stage"] for node in nodes.values()}
+    assert plan["stages"]["diagnose"] == "The teacher says why an answer is wrong."
     assert plan["missing"] == []
     assert plan["command"] == "pada run recipe.yaml"
     assert not (project / ".pada").exists()
@@ -137,6 +139,7 @@ def test_a_run_is_started_watched_by_another_server_stopped_gone_on_with_and_the
     assert (found["pid"], found["recipe"], found["can_stop"]) == (pid, "tiny", True)
     assert found["states"]["load"] == "done"
     assert len(found["nodes"]) == found["total"] > found["over"] > 0
+    assert found["stages"]["predict"].startswith("The student answers every row")
     assert found["told"]
     known = restarted.get("running", whole=1, seen=seen(restarted)["mark"])
     assert known.get("same") in (True, False)
