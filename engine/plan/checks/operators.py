@@ -81,8 +81,8 @@ def _idle(loaded: LoadedRecipe, available: Found) -> Iterator[Problem]:
     if able and not any(able):
         at = loaded.at("augment", "operators")
         message = (
-            f"the method '{loaded.recipe.loop.method}' looks for no patterns, and without them none of the recipe's operators writes "
-            "a row: they are for the rows of certain patterns, change a row's label, or repeat a row with another target"
+            f"the method '{loaded.recipe.loop.method}' looks for no patterns, and without them none of the recipe's "
+            "operators writes a row: they are for certain patterns, change a label, or repeat a row with another target"
         )
         hint = "add new_situation or paraphrase without `patterns`, or take a method with patterns (loop.method: pada)"
         yield Problem(at, message, hint, code="operator")
