@@ -289,7 +289,7 @@ def _accounts(params: ConfirmParams, inputs: ConfirmInputs, output: Confirmed) -
 
 
 CONFIRM = Stage(
-    "confirm", 3, ConfirmParams, ConfirmInputs, Confirmed, confirm,
+    "confirm", 4, ConfirmParams, ConfirmInputs, Confirmed, confirm,
     asks=("judge",),
     prompts={
         PROMPT: frozenset({"task", "name", "description", "includes", "excludes", "rows"})
