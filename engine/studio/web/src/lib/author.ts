@@ -77,6 +77,8 @@ export interface Profile {
 
 export interface Checked extends Looked {
   profile: Profile | null;
+  /** False where the text is no recipe yet: its other mistakes come first. */
+  rows_read: boolean;
 }
 
 export type Saved = { saved: true; digest: string; is_recipe: boolean } | { saved: false; now: Omit<Opened, "recipe" | "locked" | "is_packaged"> };
