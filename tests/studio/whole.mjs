@@ -40,7 +40,7 @@ const ended = (child) => new Promise((resolve) => (child.once("exit", resolve), 
 let { child, url } = await studio();
 const own = new URL(url).origin;
 const browser = await browsers.launch({ executablePath: chromium, args: ["--no-sandbox", "--disable-gpu"] });
-const end = setTimeout(() => (say("it takes longer than 28 minutes"), void browser.close()), 28 * MINUTE);
+const end = setTimeout(() => (say("it takes longer than 58 minutes"), void browser.close()), 58 * MINUTE);
 try {
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, reducedMotion: "reduce" });
   await context.exposeFunction("breached", (what) => say(`breach of the policy: ${what}`));
@@ -144,7 +144,7 @@ try {
   await tab("Preview");
   await button("Start the preview").click();
   await button("Stop the preview").waitFor();
-  await page.getByRole("heading", { name: "Validation rows, and what the student answered" }).waitFor({ timeout: 12 * MINUTE });
+  await page.getByRole("heading", { name: "Validation rows, and what the student answered" }).waitFor({ timeout: 20 * MINUTE });
   const stories = page.locator('h2:text-is("Validation rows, and what the student answered") + .two article');
   const written = page.locator('h2:text-is("New rows, and what became of them") + .two article');
   await stories.first().waitFor();
@@ -160,7 +160,7 @@ try {
     return page.locator("main h1").innerText();
   };
   const isDone = async () => {
-    await page.locator("header .now").waitFor({ state: "detached", timeout: 12 * MINUTE });
+    await page.locator("header .now").waitFor({ state: "detached", timeout: 20 * MINUTE });
     await page.locator(".badge:text-is('done')").waitFor();
     // On the page that was open all the while, each student is there at last.
     await page.locator("section[aria-labelledby=moves] tbody tr").nth(1).waitFor();
@@ -169,7 +169,7 @@ try {
   await tab("Plan");
   await plans();
   seen.title = await begin();
-  await page.waitForFunction(() => document.querySelectorAll(".graph .node.done").length > 3, undefined, { timeout: 12 * MINUTE });
+  await page.waitForFunction(() => document.querySelectorAll(".graph .node.done").length > 3, undefined, { timeout: 20 * MINUTE });
   const before = await count(".graph .node.done");
   await well("live");
   on(at, { now: await page.locator("header .now").innerText(), done: before });
@@ -189,7 +189,7 @@ try {
   await gone.waitFor({ state: "detached" });
   await again.close();
   away = false;
-  await page.waitForFunction((least) => document.querySelectorAll(".graph .node.done").length > least || !document.querySelector("header .now"), before, { timeout: 12 * MINUTE });
+  await page.waitForFunction((least) => document.querySelectorAll(".graph .node.done").length > least || !document.querySelector("header .now"), before, { timeout: 20 * MINUTE });
   on(at, { done: await count(".graph .node.done") });
 
   at = "done";
