@@ -27,7 +27,10 @@ LONGEST_EXAMPLE = 400
 EXAMPLES_PER_LABEL = 3
 """Training rows that stand for the definition of a label without one."""
 ROWS_COMPARED = 12
-"""Training rows of a label, the first, of which those are shown that are like the others (`tests.benchmarks.label_rows`)."""
+"""Training rows of a label, the first, of which those are shown that are like the others.
+
+How many wrong ones are shown then: `tests.benchmarks.label_rows`.
+"""
 _MOST_DEFINED = 40
 """Labels that are defined by rows, the first that are wanted; more only by their names."""
 _TAGS = re.compile(r"<(?=/?(?:row|data)\b)", re.IGNORECASE)
