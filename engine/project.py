@@ -435,10 +435,10 @@ class Project:
         with private(), store.lock_run():
             repeated = self.repeated
             kept, recorded = (repeated.kept, repeated.recorded) if repeated else (None, None)
-            run = begin(self.loaded, plan, resources, store, self.limit, watcher, kept)
-            recipe = self.loaded.recipe
+            loaded, recipe = self.loaded, self.loaded.recipe
+            run = begin(loaded, plan, resources, store, self.limit, watcher, self.problems, kept)
             origins = Origins(store, run, recipe.name, recipe.version)
-            with limited(self.loaded), watching(self.state, run, recipe.name, watcher) as watched:
+            with limited(loaded), watching(self.state, run, recipe.name, watcher) as watched:
                 # Replies that cost nothing now are not held against what the recipe allows.
                 budget = Budget() if recorded else recipe.budget
                 return execute(plan, resources, budget, store, run, watched, origins, recorded)

@@ -95,6 +95,11 @@ class Splits:
         reachable = [s for s in self._origins if network or s not in self._remote]
         self._read_sources([split for split in reachable if split not in self._read])
 
+    @property
+    def was_read(self) -> bool:
+        """Whether a source was there and is read, whatever is wrong with its rows."""
+        return bool(self._read)
+
     def problems_unread(self) -> list[Problem]:
         """Return what is wrong whatever the rows are: with their places, unless they are not there, and with SQL."""
         wrong = [problem for problem in self._unresolved if problem.code != NO_DATA]

@@ -31,6 +31,7 @@ def summary(report: Report, page: Path | str | None = None) -> Group:
         Text(clean(report.headline.sentence), style=STYLES[report.headline.tone]),
     ]
     parts += [Text(clean(said), style=STYLES["bad"]) for said in tables.unread_sentences(report)]
+    parts += [Text(clean(said)) for said in tables.warning_sentences(report)]
     about = (tables.kept_sentence(report), tables.best_sentence(report), h.note)
     parts += [Text(clean(said)) for said in about if said]
     if report.scores.rounds:

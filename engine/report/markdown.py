@@ -62,6 +62,7 @@ def _head(report: Report) -> list[str]:
         f"**{escaped(report.headline.sentence)}**",
         escaped(tables.kept_sentence(report)),
         *(f"**{escaped(said)}**" for said in tables.unread_sentences(report)),
+        *map(escaped, tables.warning_sentences(report)),
         escaped(tables.best_sentence(report)),
         escaped(tables.switched_off_sentence(report)),
         f"This run ended early ({escaped(h.status)}): {escaped(h.note)}"

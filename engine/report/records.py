@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.errors import Problem
 from engine.judging import JudgeCalibration
 from engine.report.dossier import DiagnosisPoint, Dossier
 from engine.report.evidence import (
@@ -64,6 +65,8 @@ class Header:
     seeds: tuple[int, ...]
     versions: tuple[tuple[str, str], ...]
     rounds_planned: int | None
+    warnings: tuple[Problem, ...]
+    """Of the check of the recipe and its rows, before the run began or went on."""
 
 
 @dataclass(frozen=True, slots=True)

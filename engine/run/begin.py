@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 from engine import models
 from engine.backends import BACKENDS
+from engine.errors import Problem
 from engine.fingerprint import short
 from engine.plan.graph import Plan
 from engine.plan.resources import ROLES, Resources
@@ -25,11 +26,13 @@ def begin(
     store: Store,
     row_limit: int | None,
     watcher: Reporter,
+    problems: Sequence[Problem],
     kept: Kept | None = None,
 ) -> str:
     """Go on with the run of this very plan that is not done, else start one; return its id.
 
-    `kept` is what it is made of where it is made again; else that is found out.
+    `problems` are the warnings of its check. `kept` is what it is made of where it is made again; else that is found
+    out.
     """
     name, used = loaded.recipe.name, versions()
     # Not the recipe's hash: what decides no row, such as a budget that is raised, makes no other run.
@@ -53,7 +56,7 @@ def begin(
             estimate=expected.estimate.stored(expected.minutes),
             plan=mark,
         )
-    keep(store, run, kept or kept_of(loaded, resources, watcher.say))
+    keep(store, run, kept or kept_of(loaded, resources, watcher.say), problems)
     again = " goes on" if store.run_row(run).resumed else ""
     watcher.say(
         f"run {run}{again}: recipe {name}, {len(plan.nodes)} nodes, state in {store.path.parent}"

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import islice
+from statistics import median
 
 from engine.identity import Params
 from engine.rows import Example
 from engine.stages.task_view import TaskView
 from engine.turns import for_readers
+from engine.wording import words
 
 LONGEST_TEXT = 2000
 """Characters of one column that a prompt shows."""
@@ -23,6 +26,11 @@ LONGEST_EXAMPLE = 400
 """Characters of one column of a training row that stands for a definition."""
 EXAMPLES_PER_LABEL = 3
 """Training rows that stand for the definition of a label without one."""
+ROWS_COMPARED = 12
+"""Training rows of a label, the first, of which those are shown that are like the others.
+
+How many wrong ones are shown then: `tests.benchmarks.label_rows`.
+"""
 _MOST_DEFINED = 40
 """Labels that are defined by rows, the first that are wanted; more only by their names."""
 _TAGS = re.compile(r"<(?=/?(?:row|data)\b)", re.IGNORECASE)
@@ -57,7 +65,7 @@ def task_block(
     Args:
         task: The task.
         briefing: What the recipe says of it.
-        train: The original training rows; the first of each label stand for a definition that is missing.
+        train: The original training rows; some of each label stand for a definition that is missing.
         relevant: Labels that the prompt is about, which are defined; all labels are named.
         conventions: Rules of annotation that right answers show.
         answered: Training rows that show what right answers are like, where no label has a definition.
@@ -125,9 +133,25 @@ def _labels(
 
 
 def _rows_of(task: TaskView, label: str, train: Sequence[Example]) -> list[Example]:
-    """Return the training rows that stand for a label's definition."""
-    rows = (e for e in train if label in task.entry.labels_in(e.target, task.settings))
-    return list(islice(rows, EXAMPLES_PER_LABEL))
+    """Return the training rows that stand for a label's definition: the first that are like the others of the label.
+
+    Training rows may be labelled wrongly, and a reader takes what defines a label at its word.
+    """
+    of_label = (e for e in train if label in task.entry.labels_in(e.target, task.settings))
+    rows = list(islice(of_label, ROWS_COMPARED))
+    if len(rows) <= EXAMPLES_PER_LABEL:
+        return rows
+    agreement = _agreement([frozenset(words(task.text_of(e.inputs))) for e in rows])
+    middle = median(agreement)
+    alike = [row for row, shared in zip(rows, agreement, strict=True) if shared >= middle]
+    odd = [row for row, shared in zip(rows, agreement, strict=True) if shared < middle]
+    return [*alike, *odd][:EXAMPLES_PER_LABEL]
+
+
+def _agreement(rows: Sequence[Set[str]]) -> list[float]:
+    """Return for each row in how many of the other rows its words stand, on average over its words."""
+    standing = Counter(word for row in rows for word in row)
+    return [sum(standing[word] - 1 for word in row) / max(1, len(row)) for row in rows]
 
 
 def defining(task: TaskView, briefing: Briefing, train: Sequence[Example]) -> list[Example]:

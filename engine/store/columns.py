@@ -172,6 +172,8 @@ class ProvenanceRow(Row):
     models: Mapping[str, Any]
     data: Mapping[str, Any]
     hardware: Mapping[str, Any]
+    warnings: tuple[Mapping[str, Any], ...] | None = None
+    """Of the check of the recipe and its rows; None where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ _STEP = re.compile(
 """What a calculation comes to; the second sort never ends within a number."""
 _LONGEST_NUMBER = 60
 """Characters of a number as an answer."""
+_CHARACTERS = 3
+"""Of a token of reasoning, about: it is rich in digits."""
 _PARTS: Mapping[Decimal, str] = {"point": "full stop", "comma": "comma"}
 
 
@@ -50,7 +52,7 @@ class Numeric(TaskKind):
     """A number, with or without reasoning before it."""
 
     name = "numeric"
-    version = 3
+    version = 4
     sentence = "A problem is solved step by step and ends with a number."
     prompt = "tasks/numeric.md"
     params = Params
@@ -74,6 +76,13 @@ class Numeric(TaskKind):
         """Return that it is reasoning with a number at its end."""
         number = _with_comma("the number", task.params)
         return f"short reasoning, one step a line, then a last line `#### ` and {number}"
+
+    def target_schema(self, task: Task, longest: int) -> Mapping[str, Any]:
+        """Return the schema of a text that may be as long as what the student may answer, whatever rows there are.
+
+        Targets that are bare numbers say nothing of how long the reasoning may be that is written for them.
+        """
+        return super().target_schema(task, max(longest, _CHARACTERS * task.params.max_tokens))
 
     def read(self, text: str, inputs: Mapping[str, str], task: Task) -> str | None:
         """Return the final number of what the student wrote."""

@@ -42,6 +42,25 @@ def test_its_parameters_are_checked_where_the_recipe_sets_them(tmp_path: Path) -
     )
 
 
+@pytest.mark.parametrize(
+    ("operators", "rounds", "refused"),
+    [
+        ("[{name: relabel}]", 1, True),
+        ("[{name: contrast_pair}]", 1, True),
+        ("[{name: paraphrase, patterns: [other]}]", 1, True),
+        ("[{name: relabel}, {name: paraphrase}]", 1, False),
+        ("[{name: relabel}]", 0, False),
+    ],
+)
+def test_a_method_without_patterns_needs_an_operator_that_does_without(
+    tmp_path: Path, operators: str, rounds: int, refused: bool
+) -> None:
+    recipe = write(tmp_path, operators)
+    with recipe.open("a", encoding="utf-8") as out:
+        out.write(f"loop: {{method: random, rounds: {rounds}}}\n")
+    assert ("without them none of the recipe's operators writes a row" in said(recipe)) == refused
+
+
 def test_a_name_is_looked_for_among_both(tmp_path: Path) -> None:
     write_operator(tmp_path / FOLDER)
     assert said(write(tmp_path, "[{name: shortn}]")) == (

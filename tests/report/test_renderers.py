@@ -26,6 +26,7 @@ from engine.report.tables import (
     unread_sentences,
 )
 from tests.report import invented
+from tests.report.warned import warn
 
 pytestmark = pytest.mark.runs
 
@@ -223,6 +224,19 @@ def test_a_student_whose_answers_cannot_be_read_is_told_with_the_first_of_them()
     assert "sure: test" not in said
     for shown in (render_markdown(report), Page(render_html(report)).text, words(report)):
         assert f"None of {answers:,} answers" in shown
+
+
+def test_what_the_check_had_warned_of_is_told_of_many_the_first() -> None:
+    store = invented.full(rounds=1)
+    assert collect(store.query, "r0001").header.warnings == ()
+    warn(store.db, [("train.csv", f"the row {n} is in French") for n in range(7)])
+    report = collect(store.query, "r0001")
+    assert len(report.header.warnings) == 7
+    for shown in (render_markdown(report), Page(render_html(report)).text, words(report)):
+        assert "train.csv:3:1: the row 0 is in French" in shown
+        assert "the row 4 is in French" in shown
+        assert "the row 5 is in French" not in shown
+        assert "2 more" in shown
 
 
 def test_rows_without_a_verdict_are_not_decided_yet() -> None:

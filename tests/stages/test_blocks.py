@@ -75,6 +75,25 @@ def test_relevant_labels_are_defined_by_words_or_by_rows_and_others_only_named()
     assert "unheard" not in text
 
 
+def test_a_label_is_defined_by_rows_that_are_like_its_others() -> None:
+    """A row under a wrong label stands among the first, and is not shown while there are others."""
+    texts = [
+        "tell me about the weather",
+        "how long does a new card take",
+        "when will my new card come",
+        "how long until the card comes",
+        "will a replacement card take long",
+    ]
+    rows = [
+        Example(f"e{i}", "train", {"text": text}, LATE, {}, "f", i) for i, text in enumerate(texts)
+    ]
+    block = task_block(task_view(), Briefing(), rows, [LATE])
+    (line,) = [line for line in block.splitlines() if line.startswith(f"- {LATE}")]
+    assert line.count('"') == 6
+    assert texts[0] not in line
+    assert f'- {LATE}: "{texts[0]}"' in task_block(task_view(), Briefing(), rows[:1], [LATE])
+
+
 def test_of_many_relevant_labels_the_first_are_defined() -> None:
     rows = [
         Example(f"e{i}", "train", {"text": f"row {i}"}, f"label{i}", {}, "f", i) for i in range(60)

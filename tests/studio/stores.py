@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.report import invented
 from tests.report.invented import Invented, ident
+from tests.report.warned import warn
 
 LONG = "A sentence that goes on. " * 4_000
 """100,000 characters."""
@@ -65,6 +66,7 @@ def hostile() -> Invented:
         "UPDATE diagnosis SET root_cause = ? WHERE id IN (SELECT min(id) FROM diagnosis)",
         [HOSTILE + LONG],
     )
+    warn(db, [(f"{HOSTILE}.csv", UNSEEN), ("rows.csv", LONG[:3_000]), ("rows.csv", TEXTS[2])])
     return store
 
 

@@ -232,6 +232,19 @@ def test_the_whole_check_says_what_it_read(project: Path) -> None:
     assert asked(studio, "check", text.replace("target: ", "target: no_"))["profile"] is None
 
 
+def test_that_rows_were_read_is_said_where_they_were(project: Path) -> None:
+    studio = studio_of(project)
+    text = text_of(studio)["text"]
+    assert asked(studio, "check", text)["rows_read"]
+    # Read, and wrong.
+    assert asked(studio, "check", text.replace("target: ", "target: no_"))["rows_read"]
+    assert not asked(studio, "check", text + "\nno_such_key: 1\n")["rows_read"]
+    assert not asked(studio, "check", "recipe: [")["rows_read"]
+    for rows in (project / "recipes/quickstart/data").glob("*.jsonl"):
+        rows.unlink()
+    assert not asked(studio, "check", text)["rows_read"]
+
+
 def test_columns_are_those_of_the_first_training_rows(project: Path) -> None:
     data = project / "recipes/quickstart/data/train.jsonl"
     first = data.read_text("utf-8").splitlines()[0]

@@ -107,7 +107,7 @@ def served(state: Path, folder: Path | None = None) -> Iterator[str]:
             server.terminate()
 
 
-def driven(driver: Path, *arguments: str) -> list[str]:
+def driven(driver: Path, *arguments: str, hangs: float = HANGS) -> list[str]:
     """Return what a script that drives Chromium found."""
     chromium, node = shutil.which("chromium"), shutil.which("node")
     assert chromium, "Debian's Chromium is needed: apt install chromium"
@@ -118,7 +118,7 @@ def driven(driver: Path, *arguments: str) -> list[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=HANGS,
+        timeout=hangs,
     )
     assert done.returncode == 0, done.stderr
     return [str(found) for found in json.loads(done.stdout)]

@@ -326,6 +326,16 @@ def test_200_labels_are_counted(hostile_studio: Studio) -> None:
     assert HOSTILE in names
 
 
+def test_what_the_check_had_warned_of_stands_with_the_run_and_its_patterns(
+    studio: Studio, hostile_studio: Studio
+) -> None:
+    warnings = hostile_studio.get("runs/r0001/patterns")["warnings"]
+    assert warnings == hostile_studio.get("runs/r0001")["header"]["warnings"]
+    assert [one["where"]["file"] for one in warnings] == [f"{HOSTILE}.csv", "rows.csv", "rows.csv"]
+    assert warnings[0]["message"] == "pay[U+202E]fdp.exe[U+200B] now"
+    assert studio.get("runs/r0001/patterns")["warnings"] == []
+
+
 def test_answers_hold_what_json_holds() -> None:
     assert encoded({"a": float("nan"), "b": 2**60, "c": {1: (2, None)}, "d": b"\x00\xff"}) == (
         b'{"a":null,"b":"1152921504606846976","c":{"1":[2,null]},"d":"00ff"}'

@@ -9,9 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from engine.review import desk as desks
+from engine.spec.extending.settings import assignment
 from engine.store import add_reviews, lock
 from engine.store.file import opened as held_open
 from engine.studio.reviewing import sittings
@@ -107,6 +109,20 @@ def test_each_verdict_is_written_as_pada_review_writes_it(
     }
     assert planned["estimate"][0] in ended.out
     assert plan["page"] == "recipe.yaml"
+
+
+def test_what_follows_is_planned_with_what_the_run_was_given(folder: Path) -> None:
+    with duckdb.connect(str(folder / ".pada" / "store.duckdb")) as connection:
+        given = json.dumps({"train.steps": 3, "description": "a: b"})
+        connection.execute("UPDATE provenance SET settings = ?", [given])
+    studio = studio_of(folder)
+    said(studio, items(studio)[0], "accept")
+    planned = studio.get("review/ended", reviewer="anna", run="r0001")["plan"]
+    assert planned["limit"] is None
+    assert dict(map(assignment, planned["settings"])) == json.loads(given)
+    asked = {"recipe": "recipe.yaml", "settings": planned["settings"]}
+    nodes = studio.post("running/plan", asked).json()["nodes"]
+    assert len([one for one in nodes if one["state"] != "cached"]) == planned["open"]
 
 
 def test_a_verdict_that_is_sent_twice_is_written_once(folder: Path) -> None:

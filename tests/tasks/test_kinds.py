@@ -459,6 +459,14 @@ def test_a_written_target_has_a_schema_that_ends() -> None:
         assert unbounded(kind.input_schema(one, 100)) == [], kind.name
 
 
+def test_a_solution_may_be_as_long_as_the_student_may_answer() -> None:
+    """Bare numbers as targets leave room for the reasoning that is written for them."""
+    kind = TASKS["numeric"]
+    task = Task((), kind.params(max_tokens=200))
+    assert kind.target_schema(task, 40)["maxLength"] == 600
+    assert kind.target_schema(task, 900)["maxLength"] == 900
+
+
 def test_json_is_read_as_strictly_as_replies_are() -> None:
     assert read("structured", json.dumps({"a": 1})[:-1] + ', "a": 2}', json_schema=SLOTS) == [
         (None, "unparsable")

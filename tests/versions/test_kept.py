@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from engine.errors import Location, Problem
 from engine.project import Project
-from engine.run.kept import commit_of, meaning, resolved_text
+from engine.run.kept import Kept, commit_of, keep, meaning, resolved_text
 from engine.run.kept.repository import NOWHERE
 from engine.spec.loader import load
 from engine.store import FileTextRow, ProvenanceRow, RunFileRow, Store, rows
@@ -19,6 +22,9 @@ from tests.store.small import start
 from tests.versions.made import commit, edit, git, repository
 
 pytestmark = pytest.mark.runs
+PROVENANCE = ProvenanceRow(
+    "", "", "recipe: 1", "d", "/p", "r.yaml", {}, (), {}, None, None, None, None, None, None, (), {}, {}, {}
+)  # fmt: skip
 
 
 def test_a_run_keeps_its_recipe_files_commit_and_machine(ran: Path) -> None:
@@ -44,6 +50,23 @@ def test_a_run_keeps_its_recipe_files_commit_and_machine(ran: Path) -> None:
     assert {"cores", "memory", "platform", "threads"} <= about["hardware"].keys()
     assert set(about["data"]) == {"train", "validation", "test"}
     assert about["models"]["teacher"]["backend"] == "scripted"
+    (warning,) = json.loads(about["warnings"])
+    assert (warning["file"], warning["line"], warning["column"]) == ("recipe.yaml", 3, 1)
+    assert "the task has no description" in warning["message"]
+    assert "write task.description" in warning["hint"]
+
+
+def test_a_warning_of_no_file_keeps_what_it_names(tmp_path: Path) -> None:
+    store = Store.open(tmp_path)
+    kept = Kept(replace(PROVENANCE, project=str(tmp_path)), [], [])
+    (tmp_path / "rows.csv").touch()
+    places = ["--set train.steps=3", str(tmp_path / "rows.csv"), "x" * 5_000, "a\0b", ""]
+    with store.lock_run():
+        run = start(store)
+        keep(store, run, kept, [Problem(Location(one), "m", level="warning") for one in places])
+    (row,) = rows(tmp_path, "SELECT warnings FROM provenance")
+    shown = [one["file"] for one in json.loads(row["warnings"])]
+    assert shown == [places[0], "rows.csv", *places[2:]]
 
 
 def test_the_resolved_recipe_says_what_the_recipe_says(ran: Path, tmp_path: Path) -> None:
@@ -174,10 +197,7 @@ def test_clean_removes_it_with_its_run(tmp_path: Path) -> None:
     with store.lock_run():
         for name in ("a", "b"):
             run = start(store, name)
-            row = ProvenanceRow(
-                run, "", "recipe: 1", "d", "/p", "r.yaml", {}, (), {}, None, None, None, None, None, None, (), {}, {},
-                {},
-            )  # fmt: skip
+            row = replace(PROVENANCE, run=run)
             texts = [FileTextRow("shared", "s"), FileTextRow(name, name)]
             files = [
                 RunFileRow(run, t.digest, "", "prompt", t.digest, 3_000_000_000) for t in texts

@@ -58,6 +58,34 @@ def check_operators(loaded: LoadedRecipe) -> Iterator[Problem]:
                 )
                 message = f"the taxonomy has no category '{name}'"
                 yield Problem(at, message, hint, code="taxonomy")
+    yield from _idle(loaded, available)
+
+
+def _idle(loaded: LoadedRecipe, available: Found) -> Iterator[Problem]:
+    """Yield what is wrong where no row would ever be asked for: nothing is analysed, and operators need patterns."""
+    augment = loaded.recipe.augment
+    try:
+        method = loaded.method
+    except RecipeError:
+        # Said elsewhere.
+        return
+    found = [available.operators.get(used.name) for used in augment.operators]
+    served = method.analysis == "patterns" or not method.rounds_of(loaded.recipe.loop.rounds)
+    if served or augment.mine or not all(found):
+        return
+    able = [
+        operator.covers and not used.patterns
+        for operator, used in zip(found, augment.operators, strict=True)
+        if operator is not None
+    ]
+    if able and not any(able):
+        at = loaded.at("augment", "operators")
+        message = (
+            f"the method '{loaded.recipe.loop.method}' looks for no patterns, and without them none of the recipe's "
+            "operators writes a row: they are for certain patterns, change a label, or repeat a row with another target"
+        )
+        hint = "add new_situation or paraphrase without `patterns`, or take a method with patterns (loop.method: pada)"
+        yield Problem(at, message, hint, code="operator")
 
 
 def _categories(loaded: LoadedRecipe) -> list[str]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from engine.errors import StoreError
+from engine.errors import Location, Problem, StoreError
 from engine.report.facts.breakdown import collect_breakdown, collect_matrix
 from engine.report.facts.comparison import chosen_rounds, collect_choices, compare
 from engine.report.facts.diagnosis_map import collect_points
@@ -23,7 +23,7 @@ from engine.report.facts.generation import (
     collect_quotas,
 )
 from engine.report.facts.headline import headline
-from engine.report.facts.json_columns import json_object, model_of
+from engine.report.facts.json_columns import json_list, json_object, model_of
 from engine.report.facts.patterns import (
     collect_confusions,
     collect_failures,
@@ -144,6 +144,23 @@ def collect_header(
             )
         ),
         rounds_planned=recipe.get("loop", {}).get("rounds"),
+        warnings=collect_warnings(query, run["id"]),
+    )
+
+
+def collect_warnings(query: Query, run: str) -> tuple[Problem, ...]:
+    """Return what the check of a recipe and its rows warned of before a run; none where it is not known."""
+    kept = query("SELECT warnings FROM provenance WHERE run = ?", [run])
+    return tuple(
+        Problem(
+            Location(one["file"], one["line"], one["column"]),
+            one["message"],
+            one["hint"],
+            "warning",
+            one["code"],
+        )
+        for row in kept
+        for one in json_list(row["warnings"])
     )
 
 

@@ -37,6 +37,7 @@ from engine.report.tables.scores import (
     decision_table,
     score_table,
     unread_sentences,
+    warning_sentences,
 )
 from engine.report.tables.speed import speed_table
 from engine.report.tables.spend import (
@@ -103,4 +104,5 @@ __all__ = [
     "unread_sentences",
     "validation_sentence",
     "verified_sentence",
+    "warning_sentences",
 ]

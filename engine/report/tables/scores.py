@@ -18,6 +18,10 @@ FIRST = 120
 """Characters of an answer that could not be read, as a sentence shows it."""
 
 
+WARNINGS = 5
+"""Most warnings of the check that a report says."""
+
+
 def unread_sentences(report: Report) -> list[str]:
     """Return one sentence per student whose answers could mostly not be read, with the first of them."""
     return [
@@ -25,6 +29,19 @@ def unread_sentences(report: Report) -> list[str]:
         f" read, and what cannot be read is wrong; the first: {_quoted(one.first)}."
         for one in report.unread
     ]
+
+
+def warning_sentences(report: Report) -> list[str]:
+    """Return what the check had warned of before the run, a sentence each; of many the first, and how many more."""
+    warned = report.header.warnings
+    said = [
+        f"The check before the run warned: {one.where}: {one.message}" for one in warned[:WARNINGS]
+    ]
+    if more := len(warned) - len(said):
+        said.append(
+            f"The check before the run warned of {more:,} more, which `pada validate` says."
+        )
+    return said
 
 
 def _how_many(one: Unread) -> str:

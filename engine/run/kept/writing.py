@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.errors import EngineError
+from engine.errors import EngineError, Problem
 from engine.gate import project_of
 from engine.gate.packages import package_around
 from engine.gate.roots import real
@@ -30,9 +31,21 @@ class Kept(NamedTuple):
     texts: Sequence[FileTextRow]
 
 
-def keep(store: Store, run: str, kept: Kept) -> None:
-    """Write down what a run is made of, on this machine."""
-    row = replace(kept.provenance, run=run, hardware=hardware())
+def keep(store: Store, run: str, kept: Kept, problems: Sequence[Problem]) -> None:
+    """Write down what a run is made of, on this machine, and what the check of it warned of."""
+    project = Path(kept.provenance.project)
+    warnings = tuple(
+        {
+            "file": _shown(one.where.file, project),
+            "line": one.where.line,
+            "column": one.where.column,
+            "code": one.code,
+            "message": one.message,
+            "hint": one.hint,
+        }
+        for one in problems
+    )
+    row = replace(kept.provenance, run=run, hardware=hardware(), warnings=warnings)
     store.note([row, *(replace(file, run=run) for file in kept.files), *kept.texts])
 
 
@@ -85,6 +98,11 @@ def kept_of(loaded: LoadedRecipe, resources: Resources, say: Callable[[str], Non
         [RunFileRow("", k.path, k.package, k.kind, k.digest, k.size) for k in files],
         [FileTextRow(k.digest, k.text) for k in files if k.text is not None],
     )
+
+
+def _shown(file: str, project: Path) -> str:
+    """Return where a warning is as the run's files are named; what is no file, such as a `--set`, as it is."""
+    return _inside(real(Path(file).absolute()), project) if os.path.isfile(file) else file
 
 
 def _inside(file: Path, project: Path) -> str:

@@ -289,7 +289,7 @@ def _accounts(params: ConfirmParams, inputs: ConfirmInputs, output: Confirmed) -
 
 
 CONFIRM = Stage(
-    "confirm", 3, ConfirmParams, ConfirmInputs, Confirmed, confirm,
+    "confirm", 4, ConfirmParams, ConfirmInputs, Confirmed, confirm,
     description="The judge says which rows fall under a pattern, to see whether it is real.",
     asks=("judge",),
     prompts={

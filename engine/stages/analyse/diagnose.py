@@ -315,7 +315,7 @@ def _accounts(
 
 
 DIAGNOSE = Stage(
-    "diagnose", 6, DiagnoseParams, DiagnoseInputs, Diagnosed, diagnose,
+    "diagnose", 7, DiagnoseParams, DiagnoseInputs, Diagnosed, diagnose,
     description="The teacher says why an answer is wrong.",
     asks=("teacher", "embedder"),
     prompts={

@@ -440,7 +440,7 @@ def _accounts(params: NameParams, inputs: NameInputs, output: NamedPatterns) -> 
 
 
 NAME = Stage(
-    "name", 13, NameParams, NameInputs, NamedPatterns, name_patterns,
+    "name", 14, NameParams, NameInputs, NamedPatterns, name_patterns,
     description="The teacher gives each pattern a name and describes it.",
     asks=("teacher", "embedder"),
     prompts={

@@ -394,7 +394,7 @@ def _accounts(params: StrategyParams, inputs: StrategyInputs, output: Drafted) -
 
 
 STRATEGY = Stage(
-    "strategy", 10, StrategyParams, StrategyInputs, Drafted, draft,
+    "strategy", 11, StrategyParams, StrategyInputs, Drafted, draft,
     description="The teacher writes how new rows could cure a pattern.",
     asks=("teacher", "embedder"),
     prompts={

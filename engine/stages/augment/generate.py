@@ -382,7 +382,7 @@ def _expect(params: GenerateParams, situation: Situation) -> Forecast:
 
 
 GENERATE = Stage(
-    "generate", 9, GenerateParams, GenerateInputs, Generated, generate,
+    "generate", 10, GenerateParams, GenerateInputs, Generated, generate,
     description="New rows are written: against each pattern by its strategy, and for what does not fail.",
     asks=("teacher", "embedder"), sends=_sends, embeds="rows of all splits ({inputs})",
     skips=lambda params: frozenset() if params.asking else frozenset({"teacher"}),

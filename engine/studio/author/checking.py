@@ -72,20 +72,26 @@ def look(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
 def check(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
     """Return all that `pada validate` says of a text: its rows are read, and its own prompts are tried out.
 
-    Where nothing is wrong, what the rows are like, too.
+    Where nothing is wrong, what the rows are like, too. Of a text that is no recipe yet no rows can be read.
     """
     file, text = recipe_file(settings, asked.text("recipe")), posted(asked)
     document, problems = _parsed(text, file)
     profile: DataProfile | None = None
+    are_read = False
     if document is not None:
         try:
             project = Project(complete(load(file, text=text)), settings.state)
             problems = project.problems
+            are_read = project.examined.splits.was_read
             if not any(problem.level == "error" for problem in problems):
                 profile = project.profile
         except RecipeError as error:
             problems = error.problems
-    return {"problems": _shown(problems, text, file, document), "profile": _profile(profile)}
+    return {
+        "problems": _shown(problems, text, file, document),
+        "profile": _profile(profile),
+        "rows_read": are_read,
+    }
 
 
 def columns(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.report.dossier import Tally
-from engine.report.facts.collect import find_run
+from engine.report.facts.collect import collect_warnings, find_run
 from engine.report.facts.diagnosis_map import collect_points
 from engine.report.facts.dossiers import collect_dossiers, collect_tallies, find_pattern
 from engine.store import Stop, reader
@@ -32,9 +32,10 @@ def cards(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
     with reader(settings.state, stop=stop) as query:
         find_run(query, run)
         found = [shown(one) for one in collect_tallies(query, run)]
+        warnings = collect_warnings(query, run)
     for one in found:
         one["facts"] = replace(one["facts"], description=short(one["facts"].description) or "")
-    return {"patterns": found}
+    return {"patterns": found, "warnings": warnings}
 
 
 def shown(one: Tally) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from engine.errors import EngineError
@@ -187,7 +188,8 @@ def ended(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
     }
     try:
         # Anew each time: the recipe, too, may have changed since the sitting began.
-        planned = sittings.project_of(settings, sittings.chosen(settings, asked)).plan()
+        one = sittings.chosen(settings, asked)
+        planned = sittings.project_of(settings, one).plan()
     except EngineError as error:
         # What was said is kept, whatever is wrong with the recipe now.
         answer["why_not"] = {"message": str(error), "hint": error.hint}
@@ -203,6 +205,9 @@ def ended(settings: Settings, asked: Asked, stop: Stop) -> dict[str, Any]:
             for one in left[: min(follow, MOST_NAMED)]
         ],
         "estimate": foreseen(expected.estimate, expected.minutes, evaluated=expected.evaluated),
+        # What the run was given beside its recipe: without it, the page of the plan shows another one.
+        "limit": one.limit,
+        "settings": [f"{name}={json.dumps(value)}" for name, value in one.settings.items()],
     }
     return answer
 

@@ -430,7 +430,7 @@ def _accounts(params: JudgeParams, inputs: JudgeInputs, output: Judged) -> Itera
 
 
 JUDGE = Stage(
-    "judge", 9, JudgeParams, JudgeInputs, Judged, judge,
+    "judge", 10, JudgeParams, JudgeInputs, Judged, judge,
     description="Accepts or rejects each new row: by the gates, the blind answers, and the judge's marks.",
     asks=("judge", "embedder"),
     prompts={PROMPT: VARIABLES, adherence.PROMPT: adherence.VARIABLES},

@@ -1,6 +1,6 @@
 /** What the server answers about recipes, and how it is asked. */
 
-import type { RunLine } from "./types";
+import type { Problem, RunLine } from "./types";
 
 export interface RecipeLine {
   file: string;
@@ -16,14 +16,6 @@ export interface RecipeLine {
 /** A recipe of a package that was fetched. */
 export interface PackagedRecipe extends RecipeLine {
   package: string;
-}
-
-export interface Problem {
-  where: { file: string; line: number; column: number };
-  message: string;
-  hint: string;
-  level: "error" | "warning";
-  code: string;
 }
 
 /** By path of the recipe. */
@@ -85,6 +77,8 @@ export interface Profile {
 
 export interface Checked extends Looked {
   profile: Profile | null;
+  /** False where the text is no recipe yet: its other mistakes come first. */
+  rows_read: boolean;
 }
 
 export type Saved = { saved: true; digest: string; is_recipe: boolean } | { saved: false; now: Omit<Opened, "recipe" | "locked" | "is_packaged"> };

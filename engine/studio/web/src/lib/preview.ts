@@ -1,6 +1,6 @@
 /** The preview of a recipe, as the server tells of it. */
 
-import type { Problem } from "./author";
+import type { Problem } from "./types";
 import type { Story } from "./types";
 
 export interface Plan {

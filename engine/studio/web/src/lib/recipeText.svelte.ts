@@ -228,7 +228,7 @@ export class RecipeText {
         clearTimeout(this.#timer);
         this.problems = found.problems;
         this.looked = text;
-        this.whole = true;
+        this.whole = found.rows_read;
         this.profile = found.profile ?? undefined;
       }
     } catch (reason) {

@@ -61,7 +61,7 @@ export interface Queues {
 export interface Ended {
   people: People;
   page: string;
-  plan: { nodes: number; open: number; follow: number; named: { node: string; state: string; because: string }[]; estimate: string[] } | null;
+  plan: { nodes: number; open: number; follow: number; named: { node: string; state: string; because: string }[]; estimate: string[]; limit: number | null; settings: string[] } | null;
   why_not: { message: string; hint: string } | null;
 }
 

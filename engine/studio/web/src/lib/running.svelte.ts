@@ -62,6 +62,12 @@ class Running {
     }
   }
 
+  /** Another number once a run is over: what is asked with it (`$derived`) is asked again then, and not with each step. */
+  over(run: string): number {
+    if (this.now?.run !== run) return 0;
+    return this.goesOn ? -1 : this.turn;
+  }
+
   #isNew(run: string): boolean {
     const { began, written } = this.now ?? {};
     if (!this.goesOn || this.now?.run !== run || this.#seen.has(run) || !began || !written) return false;

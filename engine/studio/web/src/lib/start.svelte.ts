@@ -1,7 +1,7 @@
 /** From a file to a recipe: what the server answers, and what is chosen so far, kept while other pages are looked at. */
 
 import { get, post, Refused } from "./api";
-import type { Problem } from "./author";
+import type { Problem } from "./types";
 
 export interface About {
   endings: string[];

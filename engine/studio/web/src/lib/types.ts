@@ -10,6 +10,14 @@ export interface About {
   not_visible_yet: number;
 }
 
+export interface Problem {
+  where: { file: string; line: number; column: number };
+  message: string;
+  hint: string;
+  level: "error" | "warning";
+  code: string;
+}
+
 export interface RunLine {
   chosen: string;
   /** The recipe's file in the project; empty where it is not there. */
@@ -77,6 +85,8 @@ export interface Overview {
     row_limit: number | null;
     models: { role: string; backend: string; name: string; identity: string }[];
     seeds: number[];
+    /** Of the check, before the run began or went on. */
+    warnings: Problem[];
   };
   task: string;
   headline: { sentence: string; tone: "good" | "bad" | "unclear" };
