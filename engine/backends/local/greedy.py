@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from engine.backends.local import fused
 from engine.backends.local.finite import require_finite
+from engine.backends.local.fused import FusedMemory
 from engine.backends.local.prefix import SharedPrefix
 from engine.backends.local.threads import balanced_batch_size, side_by_side
 from engine.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Turn(NamedTuple):
@@ -57,27 +62,68 @@ def write(
         )
     longest_first = sorted(range(len(prompts)), key=lambda row: (-len(prompts[row]), row))
     with torch.inference_mode():
-        shared = SharedPrefix(model, prompts)
+        fast = fused.of(model)
+        shared = SharedPrefix(model, prompts, None if fast is None else fast.prefix)
     stop_tokens = torch.tensor(list(stops), device=model.device)
     size = balanced_batch_size(len(prompts), batch_size, model)
 
     def work(rows: Sequence[int]) -> list[Turn]:
         with torch.inference_mode():
-            turns = _Batch(shared, [prompts[row] for row in rows]).run(stop_tokens, max_tokens)
+            batch = [prompts[row] for row in rows]
+            most = max(map(len, batch)) + max_tokens
+            memory: Memory = (
+                ModelMemory(shared, len(rows))
+                if fast is None
+                else FusedMemory(fast, shared, len(rows), most)
+            )
+            turns = _Batch(memory, shared.batch(batch)).run(stop_tokens, max_tokens)
         return [Turn(row, tokens) for row, tokens in zip(rows, turns, strict=True)]
 
     batches = (longest_first[start : start + size] for start in range(0, len(prompts), size))
     yield from side_by_side(work, batches, model.device.type)
 
 
+class Memory(Protocol):
+    """What the rows of a batch have read, and the way to read on."""
+
+    def read(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Read tokens of each row (`SharedPrefix.batch`); return the logits behind the last: (rows, vocabulary)."""
+        ...
+
+    def keep(self, rows: torch.Tensor) -> None:
+        """Let the other rows go."""
+        ...
+
+
+class ModelMemory:
+    """The memory of any model, read by its own forward pass."""
+
+    def __init__(self, shared: SharedPrefix, rows: int) -> None:
+        """Take what so many prompts share."""
+        self._model, self._cache = shared.model, shared.cache(rows)
+
+    def read(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Read tokens of each row; see `Memory`."""
+        hidden = self._model.get_decoder()(
+            **batch, past_key_values=self._cache, use_cache=True
+        ).last_hidden_state
+        # Contiguous: of a strided view torch multiplies each row with a copy of the output matrix. What some models
+        # do behind their head (scale, cap) changes no order, so the head alone will do.
+        logits: torch.Tensor = self._model.get_output_embeddings()(hidden[:, -1].contiguous())
+        return logits
+
+    def keep(self, rows: torch.Tensor) -> None:
+        """Let the other rows go."""
+        # Made for beams, and the one way in which every kind of layer lets rows go.
+        self._cache.reorder_cache(rows)
+
+
 class _Batch:
     """The rows of a batch whose turns go on, as the tensors of the next pass."""
 
-    def __init__(self, shared: SharedPrefix, prompts: Sequence[Sequence[int]]) -> None:
-        self._model = shared.model
-        self._cache = shared.cache(len(prompts))
-        self._inputs = shared.batch(prompts)
-        self._rows = list(range(len(prompts)))
+    def __init__(self, memory: Memory, inputs: dict[str, torch.Tensor]) -> None:
+        self._memory, self._inputs = memory, inputs
+        self._rows = list(range(len(inputs["input_ids"])))
 
     def run(self, stops: Any, max_tokens: int) -> list[list[int]]:
         """Return each row's tokens up to a stop token."""
@@ -88,10 +134,10 @@ class _Batch:
             tokens = self._next()
             going_on = (~torch.isin(tokens, stops)).nonzero()[:, 0]
             if len(going_on) < len(self._rows):
+                if not len(going_on):
+                    break
                 self._keep(going_on)
                 tokens = tokens[going_on]
-            if not self._rows:
-                break
             for row, token in zip(self._rows, tokens.tolist(), strict=True):
                 turns[row].append(token)
             mask = self._inputs["attention_mask"]
@@ -102,20 +148,14 @@ class _Batch:
             }
         return turns
 
-    def _next(self) -> Any:
-        hidden = self._model.get_decoder()(
-            **self._inputs, past_key_values=self._cache, use_cache=True
-        ).last_hidden_state
-        # Contiguous: of a strided view torch multiplies each row with a copy of the output matrix. What some models
-        # do behind their head (scale, cap) changes no order, so the head alone will do.
-        logits = self._model.get_output_embeddings()(hidden[:, -1].contiguous())
+    def _next(self) -> torch.Tensor:
+        logits = self._memory.read(self._inputs)
         tokens = logits.argmax(-1)
         # NaN counts as the largest.
         require_finite(logits.gather(-1, tokens[:, None]))
         return tokens
 
-    def _keep(self, rows: Any) -> None:
+    def _keep(self, rows: torch.Tensor) -> None:
         self._rows = [self._rows[row] for row in rows.tolist()]
-        # Made for beams, and the one way in which every kind of layer lets rows go.
-        self._cache.reorder_cache(rows)
+        self._memory.keep(rows)
         self._inputs = {name: value[rows] for name, value in self._inputs.items()}

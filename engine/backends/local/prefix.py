@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
+
+    Read = Callable[[torch.Tensor], list[tuple[torch.Tensor, torch.Tensor]]]
+    """From tokens, shape (1, tokens), to their keys and values, a pair a layer."""
 
 
 def common_prefix_length(prompts: Sequence[Sequence[int]]) -> int:
@@ -39,18 +42,24 @@ class SharedPrefix:
     It is shared where all that a model remembers is a list of keys (`has_plain_attention`).
     """
 
-    def __init__(self, model: Any, prompts: Sequence[Sequence[int]]) -> None:
-        """Compute the prefix of `prompts` (tokens, none empty) in one pass of one row."""
+    def __init__(
+        self, model: Any, prompts: Sequence[Sequence[int]], read: Read | None = None
+    ) -> None:
+        """Compute the prefix of `prompts` (tokens, none empty) in one pass of one row, by `read` or by the model."""
         import torch
 
         self.model = model
         self.length = common_prefix_length(prompts) if has_plain_attention(model) else 0
-        self._pairs: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self.pairs: list[tuple[torch.Tensor, torch.Tensor]] = []
+        """Keys and values of each layer, shape (1, heads, length, width); none where nothing is shared."""
         if not self.length:
             return
         ids = torch.tensor([list(prompts[0][: self.length])], device=model.device)
+        if read is not None:
+            self.pairs = read(ids)
+            return
         layers = model.get_decoder()(input_ids=ids, use_cache=True).past_key_values.layers
-        self._pairs = [(layer.keys, layer.values) for layer in layers]
+        self.pairs = [(layer.keys, layer.values) for layer in layers]
 
     def batch(self, prompts: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
         """Return what the model takes for the rest of some prompts, which end at the right edge.
@@ -75,11 +84,11 @@ class SharedPrefix:
         """Return a cache for a batch; the prefix is repeated as a view, not copied."""
         from transformers import DynamicCache
 
-        if not self._pairs:
+        if not self.pairs:
             return DynamicCache(config=self.model.config)
         return DynamicCache(
             [
                 (keys.expand(rows, -1, -1, -1), values.expand(rows, -1, -1, -1))
-                for keys, values in self._pairs
+                for keys, values in self.pairs
             ]
         )

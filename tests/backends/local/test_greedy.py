@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from transformers import (
     Lfm2Config,
     Lfm2ForCausalLM,
@@ -11,9 +12,13 @@ from transformers import (
     MambaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
 )
 
-from engine.backends.local import greedy
+from engine.backends.local import fused, greedy
+from engine.backends.local.fused import FusedMemory
+from engine.backends.local.greedy import ModelMemory
 from engine.backends.local.prefix import SharedPrefix, common_prefix_length
 from engine.errors import ModelError
 
@@ -30,6 +35,24 @@ SIZE: dict[str, Any] = {
 def llama() -> Any:
     torch.manual_seed(0)
     return LlamaForCausalLM(LlamaConfig(**SIZE)).eval()
+
+
+def biased() -> Any:
+    torch.manual_seed(0)
+    return Qwen2ForCausalLM(Qwen2Config(**SIZE)).eval()
+
+
+def tuned(make: Any = llama, **settings: Any) -> Any:
+    torch.manual_seed(0)
+    settings = {"target_modules": "all-linear", **settings}
+    config = LoraConfig(
+        r=4, lora_alpha=12, init_lora_weights=False, task_type="CAUSAL_LM", **settings
+    )
+    return get_peft_model(make(), config).eval().get_base_model()
+
+
+def partly_tuned() -> Any:
+    return tuned(exclude_modules=["k_proj", "up_proj"])
 
 
 def sliding() -> Any:
@@ -62,9 +85,17 @@ def alone(model: Any, prompt: list[int], max_tokens: int) -> list[int]:
     return said[:-1] if said[-1] in STOPS else said
 
 
-@pytest.mark.parametrize("make", [llama, sliding, convolving])
-@pytest.mark.parametrize("shared", [0, 1, 30])
-@pytest.mark.parametrize("batch_size", [1, 4, 32])
+EVERY = [
+    (make, shared, size)
+    for make in (llama, sliding, convolving)
+    for shared in (0, 1, 30)
+    for size in (1, 4, 32)
+]
+
+
+@pytest.mark.parametrize(
+    ("make", "shared", "batch_size"), [*EVERY, (biased, 30, 4), (partly_tuned, 30, 4)]
+)
 def test_each_row_says_what_it_says_alone(make: Any, shared: int, batch_size: int) -> None:
     model, rows = make(), prompts(11, shared)
     batches = list(greedy.write(model, rows, STOPS, 12, batch_size))
@@ -75,6 +106,53 @@ def test_each_row_says_what_it_says_alone(make: Any, shared: int, batch_size: in
     lengths = {len(tokens) for tokens in expected.values()}
     assert 12 in lengths, "no row was cut"
     assert len(lengths) > 2, "rows did not leave the batch one after the other"
+
+
+@pytest.mark.parametrize("make", [llama, biased, tuned, partly_tuned])
+@pytest.mark.parametrize("shared", [0, 30])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_passes_written_out_give_the_models_own_logits(make: Any, shared: int, dtype: Any) -> None:
+    model, rows = make().to(dtype), prompts(9, shared)
+    # Of bfloat16 the last of eight bits.
+    tolerance = 1e-4 if dtype == torch.float32 else 0.1
+    written_out = fused.of(model)
+    assert written_out is not None
+    with torch.inference_mode():
+        common = SharedPrefix(model, rows)
+        batch = common.batch(rows)
+        own = ModelMemory(common, len(rows))
+        fast = FusedMemory(
+            written_out, SharedPrefix(model, rows, written_out.prefix), len(rows), 60
+        )
+        for step in range(4):
+            expected, found = own.read(batch).float(), fast.read(batch).float()
+            assert torch.allclose(expected, found, rtol=0, atol=tolerance)
+            mask, kept = batch["attention_mask"], torch.arange(0, len(expected), 2)
+            batch = {
+                "input_ids": expected.argmax(-1)[:, None],
+                "attention_mask": torch.cat([mask, mask.new_ones((len(mask), 1))], dim=1),
+                "position_ids": batch["position_ids"][:, -1:] + 1,
+            }
+            if step == 1:
+                own.keep(kept)
+                fast.keep(kept)
+                batch = {name: value[kept] for name, value in batch.items()}
+
+
+def test_what_is_not_known_is_left_to_the_models_own_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fused.of(llama()) is not None
+    for model in (
+        sliding(),
+        convolving(),
+        tuned(use_dora=True),
+        tuned(biased, lora_bias=True, target_modules=["q_proj"]),
+    ):
+        assert fused.of(model) is None
+    eager = llama()
+    eager.set_attn_implementation("eager")
+    assert fused.of(eager) is None
+    monkeypatch.setattr(fused, "LARGEST", 1000)
+    assert fused.of(llama()) is None
 
 
 def test_a_model_that_hands_no_memory_over_is_named() -> None:
