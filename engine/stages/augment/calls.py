@@ -160,6 +160,8 @@ class Planner:
     """Differs from attempt to attempt: the source of variety, in place of randomness."""
     left_out: list[tuple[str, Slot]] = field(default_factory=list)
     """Rows that no operator can write, for want of a training row to start from: pattern and slot."""
+    rewritten: set[str] = field(default_factory=set)
+    """Training rows whose target is written anew in calls planned so far: only one such row would ever be taken."""
 
     def calls(
         self, pattern: Pattern | None, strategy: Strategy | None, slots: Mapping[Slot, int]
@@ -360,8 +362,10 @@ class Planner:
     ) -> list[Example | None]:
         """Return the seed row of each bundle of a call; None where it has none.
 
-        Each is another row; where there are not enough, one of which the call does not ask the same already.
+        Each is another row; where there are not enough, one of which the call does not ask the same already. Where
+        targets are written anew, each is one of which no call of the attempt asks that, while there are such.
         """
+        rewrites = used.operator.definition.writes == "target"
         own = used.operator.varied(used.settings)
         seeds: list[Example | None] = []
         wanted_of: dict[str, list[tuple[str | None, Mapping[str, str]]]] = {}
@@ -380,13 +384,18 @@ class Planner:
                 fits = self._fits(used.operator, slot)
                 alike = {row for row, known in wanted_of.items() if any(w in known for w in wanted)}
                 seed = (
-                    self.seeds.take(asked, fits, wanted_of)
+                    self.seeds.take(
+                        asked, fits, {*wanted_of, *(self.rewritten if rewrites else ())}
+                    )
+                    or self.seeds.take(asked, fits, wanted_of)
                     or self.seeds.take(asked, fits, alike)
                     or self.seeds.take(asked, fits)
                 )
             seeds.append(seed)
             if seed is not None:
                 wanted_of.setdefault(seed.id, []).extend(wanted)
+                if rewrites:
+                    self.rewritten.add(seed.id)
         return seeds
 
     def _shown(

@@ -69,6 +69,25 @@ def test_the_target_that_a_row_has_is_not_told(pack: str) -> None:
     assert prompt.count(seed.inputs["text"]) == 1
 
 
+def test_each_row_is_asked_for_once_while_there_are_others() -> None:
+    """One answer replaces a row, so others to the same row would be paid for and left out."""
+    many = tuple(example(f"the box number {i} has not come", LATE) for i in range(60))
+    load = Loaded((*many, *LOADED.examples))
+
+    def reply(_: str, request: Request) -> Any:
+        lines = re.findall(r"^- (r\d+): ", request.messages[-1].content, re.M)
+        return {"rows": [{"id": row, "plan": "p", "target": BROKEN} for row in lines]}
+
+    wanted = 40
+    settings = params(used("relabel", params={"samples": 2}), rows_per_round=wanted, oversample=1.0)
+    pair = {"right": LATE, "wrong": None, "share": 1.0}
+    given = inputs(load=load, strategy=Drafted((replace(STRATEGY, pairs=(pair,)),)))
+    output, _ = run(settings, given, reply)
+    parents = [row.parent for row in output.candidates]
+    assert len(parents) >= wanted * 3 // 4
+    assert len(set(parents)) == len(parents)
+
+
 @pytest.mark.parametrize("labels", [20, 60])
 @pytest.mark.parametrize("pack", ["small", "frontier"])
 def test_nothing_in_the_prompt_depends_on_the_target_that_a_row_has(pack: str, labels: int) -> None:
