@@ -75,16 +75,64 @@ quality:
 train: {method: none}
 loop: {method: random, rounds: 1, control: false}
 """
-PLACES = ["harbour", "market", "school", "garden", "bridge", "station", "kitchen", "library", "museum", "river", "forest", "tower", "office", "cellar"]
-THINGS = ["ticket", "parcel", "window", "engine", "letter", "basket", "candle", "mirror", "hammer", "bottle", "carpet", "lantern", "pencil", "saddle"]
-DOINGS = ["broke", "moved", "sold", "found", "painted", "borrowed", "lost", "repaired", "counted", "carried", "opened", "closed", "weighed", "wrapped"]
+PLACES = [
+    "harbour",
+    "market",
+    "school",
+    "garden",
+    "bridge",
+    "station",
+    "kitchen",
+    "library",
+    "museum",
+    "river",
+    "forest",
+    "tower",
+    "office",
+    "cellar",
+]
+THINGS = [
+    "ticket",
+    "parcel",
+    "window",
+    "engine",
+    "letter",
+    "basket",
+    "candle",
+    "mirror",
+    "hammer",
+    "bottle",
+    "carpet",
+    "lantern",
+    "pencil",
+    "saddle",
+]
+DOINGS = [
+    "broke",
+    "moved",
+    "sold",
+    "found",
+    "painted",
+    "borrowed",
+    "lost",
+    "repaired",
+    "counted",
+    "carried",
+    "opened",
+    "closed",
+    "weighed",
+    "wrapped",
+]
 
 
 def text_of(number: int, label: int) -> str:
     """Return a text for a label: some words that its rows have in common, and many that number alone decides."""
     draw = random.Random(number * 31 + label)
     some = [draw.choice(words) for words in (PLACES, DOINGS, THINGS, PLACES, DOINGS, THINGS)]
-    own = [f"{draw.choice('bdfgklmnprst')}{draw.choice('aeiou')}{draw.randrange(100):02d}" for _ in range(4)]
+    own = [
+        f"{draw.choice('bdfgklmnprst')}{draw.choice('aeiou')}{draw.randrange(100):02d}"
+        for _ in range(4)
+    ]
     mixed = [*some, *own]
     draw.shuffle(mixed)
     return f"label{label} {' '.join(mixed)}"
@@ -96,7 +144,9 @@ def write(folder: Path, name: str, first: int, count: int) -> None:
         for number in range(first, first + count):
             label = number % LABELS
             said = (label + 1) % LABELS if number % 10 == 7 else label
-            stream.write(json.dumps({"text": text_of(number, said), "label": f"label{label}"}) + "\n")
+            stream.write(
+                json.dumps({"text": text_of(number, said), "label": f"label{label}"}) + "\n"
+            )
 
 
 class GivenStudent(ScriptedStudent):
@@ -111,7 +161,9 @@ class GivenStudent(ScriptedStudent):
         known = set(labels)
         for prompt in prompts:
             words = prompt[-1].content.split()
-            said = next((word.strip('":,') for word in words if word.strip('":,') in known), labels[0])
+            said = next(
+                (word.strip('":,') for word in words if word.strip('":,') in known), labels[0]
+            )
             answers.append(LabelAnswer(said, 0.9))
         if progress is not None:
             progress(len(prompts))
@@ -194,7 +246,9 @@ def reply(request: Request) -> dict[str, Any]:
             ]
         }
     parts = _ROW.split(prompt)[1:]
-    return {key: [_said(key, name, text) for name, text in zip(parts[::2], parts[1::2], strict=True)]}
+    return {
+        key: [_said(key, name, text) for name, text in zip(parts[::2], parts[1::2], strict=True)]
+    }
 
 
 def _said(key: str, name: str, text: str) -> dict[str, Any]:
@@ -225,7 +279,9 @@ def run_project(recipe: Path) -> None:
         if event.kind == "line":
             now = time.process_time()
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            print(f"   {event.text:<60} CPU {now - last[0]:7.1f} s, peak {peak:6,.0f} MB", flush=True)
+            print(
+                f"   {event.text:<60} CPU {now - last[0]:7.1f} s, peak {peak:6,.0f} MB", flush=True
+            )
             last[0] = now
 
     began = time.process_time()
@@ -246,7 +302,9 @@ class Took(NamedTuple):
 def measured(arguments: Sequence[str], cwd: Path) -> Took:
     """Return what a process took; raises RuntimeError where it fails."""
     began = time.monotonic()
-    pid = os.posix_spawn(sys.executable, [sys.executable, *arguments], {**os.environ, "PYTHONPATH": os.getcwd()})
+    pid = os.posix_spawn(
+        sys.executable, [sys.executable, *arguments], {**os.environ, "PYTHONPATH": os.getcwd()}
+    )
     _, status, usage = os.wait4(pid, 0)
     if status:
         raise RuntimeError(f"{' '.join(arguments)} ended with {status}")
