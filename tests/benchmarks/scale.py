@@ -12,6 +12,7 @@ process's own. What the embedder takes is told apart: its vectors are given, by 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -26,9 +27,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.backends import BACKENDS
 from engine.backends.entry import Backend, ModelRef
-from engine.backends.protocol import Completion, Progress, Request, Reserve, Usage, always
+from engine.backends.protocol import (
+    Completion,
+    LabelAnswer,
+    Progress,
+    Request,
+    Reserve,
+    Usage,
+    always,
+)
 from engine.backends.replies import completion, read
 from engine.backends.scripted import ScriptedSettings, ScriptedStudent, train
+from engine.cli import main as pada
 from engine.project import Project
 from engine.run.progress import Event
 
@@ -75,54 +85,18 @@ quality:
 train: {method: none}
 loop: {method: random, rounds: 1, control: false}
 """
-PLACES = [
-    "harbour",
-    "market",
-    "school",
-    "garden",
-    "bridge",
-    "station",
-    "kitchen",
-    "library",
-    "museum",
-    "river",
-    "forest",
-    "tower",
-    "office",
-    "cellar",
-]
-THINGS = [
-    "ticket",
-    "parcel",
-    "window",
-    "engine",
-    "letter",
-    "basket",
-    "candle",
-    "mirror",
-    "hammer",
-    "bottle",
-    "carpet",
-    "lantern",
-    "pencil",
-    "saddle",
-]
-DOINGS = [
-    "broke",
-    "moved",
-    "sold",
-    "found",
-    "painted",
-    "borrowed",
-    "lost",
-    "repaired",
-    "counted",
-    "carried",
-    "opened",
-    "closed",
-    "weighed",
-    "wrapped",
-]
+PLACES = (
+    "harbour", "market", "school", "garden", "bridge", "station", "kitchen",
+    "library", "museum", "river", "forest", "tower", "office", "cellar",
+)  # fmt: skip
+THINGS = (
+    "ticket", "parcel", "window", "engine", "letter", "basket", "candle",
+    "mirror", "hammer", "bottle", "carpet", "lantern", "pencil", "saddle",
+)  # fmt: skip
+DOINGS = (
+    "broke", "moved", "sold", "found", "painted", "borrowed", "lost",
+    "repaired", "counted", "carried", "opened", "closed", "weighed", "wrapped",
+)  # fmt: skip
 
 
 def text_of(number: int, label: int) -> str:
@@ -154,9 +128,7 @@ class GivenStudent(ScriptedStudent):
 
     def choose(
         self, prompts: Sequence[Any], labels: Sequence[str], progress: Progress | None = None
-    ) -> list[Any]:
-        from engine.backends.protocol import LabelAnswer
-
+    ) -> list[LabelAnswer]:
         answers = []
         known = set(labels)
         for prompt in prompts:
@@ -201,7 +173,7 @@ class GivenGenerator:
     """Teacher and judge: what they reply follows from the call's schema and from the rows in it."""
 
     def __init__(self, ref: ModelRef, settings: ScriptedSettings) -> None:
-        self._written = 0
+        """Take what every backend takes; none of it matters here."""
 
     def complete_many(
         self, requests: Iterable[Request], answered: Container[str], reserve: Reserve = always
@@ -269,25 +241,46 @@ BACKEND = Backend(
 )  # fmt: skip
 
 
+class Step(NamedTuple):
+    """What one line of a run stands for: a node, or what came before the first."""
+
+    said: str
+    cpu: float
+    """Seconds, the embedder's among them."""
+    embedder: float
+    peak: float
+    """Megabytes of memory that the process had at most until then."""
+
+    @property
+    def is_judging(self) -> bool:
+        """Whether it is a node between generating rows and training on them."""
+        return any(f"/{stage}" in self.said for stage in ("gate", "verify", "judge", "select"))
+
+
 def run_project(recipe: Path) -> None:
-    """Run a project in this process, and print what each node took."""
-    last = [time.process_time()]
+    """Run a project in this process, print what each node took, and write it down beside the recipe."""
+    steps: list[Step] = []
+    last = [time.process_time(), 0.0]
 
     def tell(event: Event) -> None:
         if event.kind == "warning":
-            print("   !", event.text[:200])
-        if event.kind == "line":
-            now = time.process_time()
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            print(
-                f"   {event.text:<60} CPU {now - last[0]:7.1f} s, peak {peak:6,.0f} MB", flush=True
-            )
-            last[0] = now
+            print(f"   {event.text[:200]}")
+        if event.kind != "line":
+            return
+        now = [time.process_time(), EMBEDDED[0]]
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        steps.append(Step(event.text, now[0] - last[0], now[1] - last[1], peak))
+        last[:] = now
+        print(
+            "   {:<62} CPU {:7.1f} s, embedder {:6.1f} s, peak {:6,.0f} MB".format(*steps[-1]),
+            flush=True,
+        )
 
-    began = time.process_time()
     Project.open(recipe).run(tell)
-    print(f"   embedder: {EMBEDDED[1]:,} texts, {EMBEDDED[0]:.1f} s of CPU")
-    _ = began
+    (recipe.parent / "steps.json").write_text(json.dumps(steps), encoding="utf-8")
+    if EMBEDDED[1]:
+        rate = EMBEDDED[1] / max(EMBEDDED[0], 1e-9)
+        print(f"   embedder: {EMBEDDED[1]:,.0f} texts, {rate:,.0f} a second of its CPU")
 
 
 class Took(NamedTuple):
@@ -299,34 +292,100 @@ class Took(NamedTuple):
     """Megabytes."""
 
 
-def measured(arguments: Sequence[str], cwd: Path) -> Took:
-    """Return what a process took; raises RuntimeError where it fails."""
+def measured(what: str, folder: Path, *arguments: str) -> Took:
+    """Do something in a process of its own, and return what it took; raises RuntimeError where it fails."""
+    command = [
+        sys.executable,
+        "-m",
+        "tests.benchmarks.scale",
+        "--folder",
+        str(folder),
+        "--child",
+        what,
+        *arguments,
+    ]
+    # One thread for matrices: threads that wait for each other count as work where others have the processor.
+    environment = {**os.environ, "PYTHONPATH": os.getcwd(), "OPENBLAS_NUM_THREADS": "1"}
     began = time.monotonic()
-    pid = os.posix_spawn(
-        sys.executable, [sys.executable, *arguments], {**os.environ, "PYTHONPATH": os.getcwd()}
-    )
-    _, status, usage = os.wait4(pid, 0)
+    process = os.posix_spawn(sys.executable, command, environment)
+    _, status, usage = os.wait4(process, 0)
     if status:
-        raise RuntimeError(f"{' '.join(arguments)} ended with {status}")
+        raise RuntimeError(f"{' '.join(command)} ended with {status}")
     return Took(time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def child(what: str, folder: Path, arguments: Sequence[str]) -> None:
+    """Do one thing with a project, with the given models among the engine's backends."""
+    BACKENDS._entries["given"] = BACKEND  # type: ignore[attr-defined]
+    os.chdir(folder)
+    if what == "run":
+        run_project(folder / "recipe.yaml")
+        return
+    sys.argv = ["pada", *arguments]
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        pada()
+
+
+def evaluated(folder: Path, rows: int) -> None:
+    """Make a project of so many evaluation rows, run it, run it again, and report it."""
+    made(folder, rows, EVALUATE)
+    took = measured("run", folder)
+    told(f"{rows:,} evaluation rows scored", took, "in 24 GB of memory")
+    told("`pada run` with nothing to do", measured("pada", folder, "run", "recipe.yaml"), "15 s")
+    told("`pada report`", measured("pada", folder, "report"), "5 s")
+
+
+def judged(folder: Path, rows: int) -> None:
+    """Make a project that writes so many candidates, and run it."""
+    made(folder, EVALUATION, AUGMENT.replace("ROWS", str(rows)))
+    took = measured("run", folder)
+    told(f"{rows:,} candidates written and judged", took, "below 4,000 MB")
+    steps = [Step(*step) for step in json.loads((folder / "steps.json").read_text("utf-8"))]
+    own = sum(step.cpu - step.embedder for step in steps if step.is_judging)
+    print(
+        f"| gate, verify, judge, select: {rows / own:,.0f} rows a second of CPU | {own:.1f} | | | 2,000 rows/s |"
+    )
+
+
+def made(folder: Path, evaluation: int, rest: str) -> None:
+    """Write the project, unless it is there."""
+    if (folder / "recipe.yaml").exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    half = evaluation // 2
+    write(folder, "train", 0, TRAIN)
+    write(folder, "validation", TRAIN, half)
+    write(folder, "test", TRAIN + half, evaluation - half)
+    (folder / "recipe.yaml").write_text(RECIPE + rest, encoding="utf-8")
+
+
+def told(what: str, took: Took, target: str) -> None:
+    """Print a line of the table."""
+    print(
+        f"| {what} | {took.cpu:.1f} | {took.wall:.1f} | {took.peak:,.0f} | {target} |", flush=True
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--evaluated", type=int, default=1_000_000)
-    parser.add_argument("--candidates", type=int, default=200_000)
-    parser.add_argument("--child", default="")
+    parser.add_argument("--evaluated", type=int, default=1_000_000, help="evaluation rows; 0: none")
+    parser.add_argument("--candidates", type=int, default=200_000, help="0: none")
+    parser.add_argument("--child", default="", help=argparse.SUPPRESS)
+    parser.add_argument("arguments", nargs="*", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    folder = arguments.folder.absolute()
     if arguments.child:
-        os.chdir(arguments.folder)
-        BACKENDS._entries["given"] = BACKEND  # type: ignore[attr-defined]
-        recipe = arguments.folder / "recipe.yaml"
-        if arguments.child == "run":
-            run_project(recipe)
-        else:
-            Project.open(recipe).report()
+        child(arguments.child, folder, arguments.arguments)
         return
+    print(
+        "| what | CPU seconds | wall seconds | peak MB | target |\n|---|---|---|---|---|",
+        flush=True,
+    )
+    if arguments.evaluated:
+        evaluated(folder / f"evaluated-{arguments.evaluated}", arguments.evaluated)
+    if arguments.candidates:
+        judged(folder / f"candidates-{arguments.candidates}", arguments.candidates)
 
 
 if __name__ == "__main__":
