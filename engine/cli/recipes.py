@@ -20,7 +20,7 @@ from engine.errors import EngineError, RecipeError
 from engine.plan.validate import examine
 from engine.project import Project
 from engine.registry import did_you_mean
-from engine.run.unchanged import examined_before
+from engine.run.kept.unchanged import examined_before
 from engine.spec.extending.settings import assignment
 from engine.spec.loader import LoadedRecipe, load
 from engine.spec.package_data import shipped

@@ -10,6 +10,7 @@ from typing import Any
 from engine.fingerprint import canonical, digest_parts
 from engine.rows import Model, Row
 from engine.stages.outputs import Output
+from engine.store.columns import record_types
 
 _NOT_RESULTS = {(Model, "seconds")}
 """Fields that measure the machine, not the result."""
@@ -29,13 +30,14 @@ def _plain(value: Any) -> Any:
 
 
 @cache
-def _counted(kind: type[Row]) -> tuple[str, ...]:
-    """Return the fields of a kind of rows that are results."""
+def _counted(table: str) -> tuple[str, ...]:
+    """Return the fields of a table's rows that are results."""
+    kind = record_types()[table]
     return tuple(f.name for f in fields(kind) if (kind, f.name) not in _NOT_RESULTS)
 
 
 def _row(row: Row) -> dict[str, Any]:
-    return {name: _plain(getattr(row, name)) for name in _counted(type(row))}
+    return {name: _plain(getattr(row, name)) for name in _counted(row.table)}
 
 
 def content_hash(output: Output) -> str:

@@ -316,7 +316,7 @@ def measured(what: str, folder: Path, *arguments: str) -> Took:
 
 def child(what: str, folder: Path, arguments: Sequence[str]) -> None:
     """Do one thing with a project, with the given models among the engine's backends."""
-    BACKENDS._entries["given"] = BACKEND  # type: ignore[attr-defined]
+    BACKENDS._entries["given"] = BACKEND
     os.chdir(folder)
     if what == "run":
         run_project(folder / "recipe.yaml")

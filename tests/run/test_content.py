@@ -22,10 +22,7 @@ def rows(count: int) -> tuple[Row, ...]:
 
 def whole(made: tuple[Row, ...]) -> str:
     """Return the hash with all rows in memory as JSON."""
-    plain = [
-        [r.table, {f.name: _plain(getattr(r, f.name)) for f in fields(r)}]  # type: ignore[arg-type]
-        for r in made
-    ]
+    plain = [[r.table, {f.name: _plain(getattr(r, f.name)) for f in fields(r)}] for r in made]
     return digest(plain)
 
 

@@ -22,7 +22,7 @@ MOST_DEFINED = 40
 """Labels that are all defined; of more, those whose training rows are nearest to the rows to be answered."""
 DEFINED_BY_ROW = 5
 """Labels per row that are defined where there are more."""
-_AT_ONCE = 2000
+_AT_ONCE = 1000
 """Rows of very many that are compared together."""
 
 
@@ -76,7 +76,8 @@ class NearestLabels:
         if not inputs or not self._train:
             return [[] for _ in inputs]
         rows = self._ctx.embed([self._task.text_of(row) for row in inputs])
-        return [self._by_likeness(self._vectors @ row) for row in rows]
+        # One by one: of many rows at once the last digits are others.
+        return [next(self._by_likeness((self._vectors @ row)[None, :])) for row in rows]
 
     def of_many(self, inputs: Iterable[Mapping[str, str]], most: int) -> Iterator[list[str]]:
         """Yield for each of very many rows the labels of the `most` that are nearest, as `of` does but for last digits.
@@ -86,24 +87,32 @@ class NearestLabels:
         waiting = iter(inputs)
         while part := list(islice(waiting, _AT_ONCE)):
             rows = self._ctx.embed([self._task.text_of(row) for row in part], keep=False)
-            for likeness in rows @ self._vectors.T:
-                yield self._by_likeness(likeness)[:most]
+            for labels in self._by_likeness(rows @ self._vectors.T):
+                yield labels[:most]
 
-    def _by_likeness(self, likeness: npt.NDArray[np.float32]) -> list[str]:
-        """Return all labels by the likeness of the nearest training row of each."""
+    def _by_likeness(self, likeness: npt.NDArray[np.float32]) -> Iterator[list[str]]:
+        """Yield all labels by the likeness of the nearest training row of each, of shape (some rows, training rows)."""
         import numpy as np
 
         labels, places, begins = self._carried
-        nearest = np.maximum.reduceat(likeness[places], begins)
-        order = np.argsort(-nearest, kind="stable")
-        ranked = nearest[order]
-        if (ranked[1:] == ranked[:-1]).any():
-            # Of rows that are equally near the first counts, with its labels in their order.
-            entry, settings = self._task.entry, self._task.settings
-            near = (self._train[int(place)] for place in np.argsort(-likeness, kind="stable"))
-            named = (entry.labels_in(example.target, settings) for example in near)
-            return list(dict.fromkeys(label for own in named for label in own))
-        return [labels[place] for place in order]
+        nearest = np.maximum.reduceat(likeness[:, places], begins, axis=1)
+        order = np.argsort(-nearest, axis=1, kind="stable")
+        ranked = np.take_along_axis(nearest, order, axis=1)
+        even = (ranked[:, 1:] == ranked[:, :-1]).any(axis=1)
+        for row, own in enumerate(order.tolist()):
+            if even[row]:
+                yield self._one_by_one(likeness[row])
+            else:
+                yield [labels[place] for place in own]
+
+    def _one_by_one(self, likeness: npt.NDArray[np.float32]) -> list[str]:
+        """Return the labels where some are equally near: of such rows the first counts, with its labels in their order."""
+        import numpy as np
+
+        entry, settings = self._task.entry, self._task.settings
+        near = (self._train[int(place)] for place in np.argsort(-likeness, kind="stable"))
+        named = (entry.labels_in(example.target, settings) for example in near)
+        return list(dict.fromkeys(label for own in named for label in own))
 
     def to_define(self, inputs: Sequence[Mapping[str, str]]) -> Sequence[str]:
         """Return the labels that are defined to whoever answers some rows: chosen by their inputs alone.
