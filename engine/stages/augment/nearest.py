@@ -86,7 +86,7 @@ class NearestLabels:
         """
         waiting = iter(inputs)
         while part := list(islice(waiting, _AT_ONCE)):
-            rows = self._ctx.embed([self._task.text_of(row) for row in part], keep=False)
+            rows = self._ctx.embed([self._task.text_of(row) for row in part])
             for labels in self._by_likeness(rows @ self._vectors.T):
                 yield labels[:most]
 
@@ -106,7 +106,7 @@ class NearestLabels:
                 yield [labels[place] for place in own]
 
     def _one_by_one(self, likeness: npt.NDArray[np.float32]) -> list[str]:
-        """Return the labels where some are equally near: of such rows the first counts, with its labels in their order."""
+        """Return the labels where some are equally near: the first of such rows counts, with its labels in order."""
         import numpy as np
 
         entry, settings = self._task.entry, self._task.settings
