@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Vectors = npt.NDArray[np.float32]
 
-PROBES = 16
+PROBES = 32
 """Lists that one question looks through."""
 _PER_LIST = 32
 """Vectors by which one centre is found, on the mean."""
