@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,14 @@ def digest(value: Any) -> str:
 def digest_canonical(text: str) -> str:
     """Return the digest of a value given as canonical JSON already: `digest(v)` for `canonical(v)`."""
     return hashlib.sha256(f"{FINGERPRINT_VERSION}:{text}".encode()).hexdigest()
+
+
+def digest_parts(parts: Iterable[str]) -> str:
+    """Return the digest of canonical JSON that comes in parts: `digest(v)` where together they are `canonical(v)`."""
+    made = hashlib.sha256(f"{FINGERPRINT_VERSION}:".encode())
+    for part in parts:
+        made.update(part.encode())
+    return made.hexdigest()
 
 
 def short(value: Any, length: int = 16) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ from rich.console import Console
 from engine.cli.data import print_profile
 from engine.cli.site.validation import print_problem
 from engine.cli.terminal.logged import log_problems
-from engine.cli.terminal.output import make_console
+from engine.cli.terminal.output import make_console, say
 from engine.cli.terminal.streams import echo, for_programs, print_records, write
 from engine.errors import EngineError, RecipeError
 from engine.plan.validate import examine
 from engine.project import Project
 from engine.registry import did_you_mean
+from engine.run.kept.unchanged import examined_before
 from engine.spec.extending.settings import assignment
 from engine.spec.loader import LoadedRecipe, load
 from engine.spec.package_data import shipped
@@ -61,6 +63,8 @@ def checked(
     limit: int | None = None,
     table: Console | None = None,
     settings: Sequence[str] = (),
+    *,
+    to_run: bool = False,
 ) -> Project:
     """Return the project of a recipe without errors, its warnings printed; raises RecipeError with every problem.
 
@@ -71,8 +75,16 @@ def checked(
         limit: At most this many rows of each split.
         table: Where to print a profile of its rows; nowhere when left out.
         settings: `key=value` over the recipe's own.
+        to_run: Whether rows that a run which is done had just so need not be checked again.
     """
     project = Project.open(recipe, state, overrides(assignments), limit, values_of(settings))
+    before = examined_before(project.loaded, project.state, limit) if to_run else None
+    if before is not None:
+        run, examined = before
+        project = replace(project, known=examined)
+        if table is not None:
+            say(table, f"the rows are those of {run}, which checked them: they are not read again")
+            table = None
     problems = project.validate()
     log_problems(problems)
     for problem in problems:

@@ -46,7 +46,8 @@ def run_recipe(
 ) -> None:
     """Run a recipe, write its report, print the summary."""
     console = make_console()
-    project = checked(recipe, assignments, state, limit, None if quiet else console, settings)
+    table = None if quiet else console
+    project = checked(recipe, assignments, state, limit, table, settings, to_run=True)
     ask_for_keys(project.loaded, project.keys)
     with ends_as_interrupts(), ConsoleReporter(console, quiet).shown() as reporter:
         outcome = project.run(reporter=reporter)

@@ -154,6 +154,11 @@ class Splits:
         )
         return {split: self._digest(origin) for split, origin in self._origins.items()}
 
+    @property
+    def known_by_rows(self) -> bool:
+        """Whether some source has no files by which its rows could be told from others."""
+        return any(origin.known_by_rows for origin in self._origins.values())
+
     def files(self) -> dict[str, tuple[Path, ...]]:
         """Return the files of this machine that are read for each source, for those of log and pool too.
 

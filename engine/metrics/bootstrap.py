@@ -76,22 +76,63 @@ def blocks(n: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
 
 def totals(tally: Any, draws: npt.NDArray[np.int64]) -> Floats:
     """Return the sums of the tally's rows over each draw, shape (draws, k)."""
+    return _summed(_times(draws, tally.shape[0]), tally)
+
+
+def _times(draws: npt.NDArray[np.int64], n: int) -> Floats:
+    """Return how often each draw has each of `n` examples, shape (draws, n)."""
     import numpy as np
 
-    count, n = len(draws), tally.shape[0]
+    count = len(draws)
     places = draws + n * np.arange(count, dtype=np.int64)[:, None]
-    times = np.bincount(places.ravel(), minlength=count * n).reshape(count, n).astype(np.float64)
+    return np.bincount(places.ravel(), minlength=count * n).reshape(count, n).astype(np.float64)
+
+
+def _summed(times: Floats, tally: Any) -> Floats:
+    import numpy as np
+
     sums: Floats = np.asarray(times @ tally)
     return sums
 
 
-def estimate(metric: Metric, split: Scored, params: Any, seed: int) -> Estimate | None:
-    """Return the metric over the split and over its draws; None where the split has no value."""
+class Drawn(NamedTuple):
+    """What examples bring to a metric, summed over all of them and over each draw, in blocks of draws."""
+
+    n: int
+    whole: Floats
+    """Shape (1, k)."""
+    blocks: Sequence[Floats]
+    """Each of shape (some draws, k)."""
+
+
+def draw_all(tallies: Sequence[Any], seed: int) -> list[Drawn]:
+    """Return the sums of several tallies: those over equally many examples have the same draws, which are made once."""
+    by_size: dict[int, list[int]] = {}
+    for place, tally in enumerate(tallies):
+        by_size.setdefault(tally.shape[0], []).append(place)
+    sums: list[list[Floats]] = [[] for _ in tallies]
+    for n, places in by_size.items():
+        for block in blocks(n, seed) if n else ():
+            times = _times(block, n)
+            for place in places:
+                sums[place].append(_summed(times, tallies[place]))
+    return [
+        Drawn(tally.shape[0], _whole(tally), own) for tally, own in zip(tallies, sums, strict=True)
+    ]
+
+
+def estimate(
+    metric: Metric, split: Scored, params: Any, seed: int, drawn: Drawn | None = None
+) -> Estimate | None:
+    """Return the metric over the split and over its draws; None where the split has no value.
+
+    `drawn` is what `draw_all` made of its tally, where that is at hand.
+    """
     if not split.items:
         return None
-    found = estimate_sums(
-        metric.tally(split, params), lambda sums: metric.combine(sums, params), seed
-    )
+    if drawn is None:
+        (drawn,) = draw_all([metric.tally(split, params)], seed)
+    found = _estimated(drawn, lambda sums: metric.combine(sums, params))
     return found._replace(is_share=True) if found and metric.is_mean and _binary(split) else found
 
 
@@ -110,29 +151,34 @@ def estimate_mean(values: Sequence[float], seed: int) -> Estimate | None:
 
 def estimate_sums(tally: Any, combine: Callable[[Floats], Floats], seed: int) -> Estimate | None:
     """Return what `combine` makes of the tally's sums, whole and drawn; None where the whole has no value."""
+    (drawn,) = draw_all([tally], seed)
+    return _estimated(drawn, combine)
+
+
+def _estimated(drawn: Drawn, combine: Callable[[Floats], Floats]) -> Estimate | None:
     import numpy as np
 
-    n = tally.shape[0]
-    value = float(combine(_whole(tally))[0])
+    value = float(combine(drawn.whole)[0])
     if not np.isfinite(value):
         return None
-    drawn = [combine(totals(tally, block)) for block in blocks(n, seed)]
-    return Estimate(value, np.concatenate(drawn), n)
+    return Estimate(value, np.concatenate([combine(sums) for sums in drawn.blocks]), drawn.n)
 
 
-def estimate_labels(metric: Metric, split: Scored, params: Any, seed: int) -> list[Estimate | None]:
+def estimate_labels(
+    metric: Metric, split: Scored, params: Any, seed: int, drawn: Drawn | None = None
+) -> list[Estimate | None]:
     """Return the metric's value of each label, in the order of `labels_of`; None where a label has none."""
     import numpy as np
 
     if metric.by_label is None or not split.items:
         return []
-    tally = metric.tally(split, params)
-    values, behind = metric.by_label.values(_whole(tally))
-    drawn = np.concatenate(
-        [metric.by_label.values(totals(tally, b))[0] for b in blocks(len(split.items), seed)]
-    )
+    if drawn is None:
+        (drawn,) = draw_all([metric.tally(split, params)], seed)
+    of_each = metric.by_label.values
+    values, behind = of_each(drawn.whole)
+    of_draws = np.concatenate([of_each(sums)[0] for sums in drawn.blocks])
     return [
-        _of_label(float(values[0, i]), drawn[:, i], int(behind[0, i])) if behind[0, i] else None
+        _of_label(float(values[0, i]), of_draws[:, i], int(behind[0, i])) if behind[0, i] else None
         for i in range(values.shape[1])
     ]
 

@@ -42,8 +42,12 @@ def _pair(item: Answered, many: bool) -> tuple[frozenset[str], frozenset[str]]:
         return (answered if answered in right else right[0]), answered
     if item.answer is None:
         return frozenset(item.references[:1]), frozenset()
-    right_one = item.answer if item.answer in item.references else item.references[0]
-    return frozenset([right_one]), frozenset([item.answer])
+    return frozenset([_right_one(item)]), frozenset([item.answer])
+
+
+def _right_one(item: Answered) -> str:
+    """Return the right label of an example that has one."""
+    return item.answer if item.answer in item.references else item.references[0]
 
 
 def _pairs(split: Scored) -> list[tuple[frozenset[str], frozenset[str]]]:
@@ -53,6 +57,9 @@ def _pairs(split: Scored) -> list[tuple[frozenset[str], frozenset[str]]]:
 
 def labels_of(split: Scored) -> list[str]:
     """Return the labels of a split in the order in which `tally_labels` counts them."""
+    if not has_many(split):
+        answers = {item.answer for item in split.items if item.answer is not None}
+        return sorted({*map(_right_one, split.items), *answers})
     return sorted({label for pair in _pairs(split) for labels in pair for label in labels})
 
 
@@ -60,6 +67,8 @@ def tally_labels(split: Scored, params: Any) -> Any:
     """Return for each example three ones or zeros per label: right, answered, both; sparse, (examples, 3 labels)."""
     from scipy.sparse import csr_array
 
+    if not has_many(split):
+        return _tally_single(split)
     pairs = _pairs(split)
     labels = sorted({label for pair in pairs for labels in pair for label in labels})
     column = {label: number for number, label in enumerate(labels)}
@@ -72,6 +81,26 @@ def tally_labels(split: Scored, params: Any) -> Any:
     return csr_array(
         ([1.0] * len(rows), (rows, columns)), shape=(len(pairs), max(1, 3 * len(labels)))
     )
+
+
+def _tally_single(split: Scored) -> Any:
+    """Return the tally where each example has one label: by arrays of numbers, since splits have millions of rows."""
+    import numpy as np
+    from scipy.sparse import csr_array
+
+    right = [_right_one(item) for item in split.items]
+    labels = sorted({*right, *(i.answer for i in split.items if i.answer is not None)})
+    column = {label: number for number, label in enumerate(labels)}
+    rights = np.array([column[label] for label in right], dtype=np.int64)
+    answers = np.array(
+        [-1 if item.answer is None else column[item.answer] for item in split.items], dtype=np.int64
+    )
+    every = np.arange(len(right))
+    named, hit = answers >= 0, answers == rights
+    rows = np.concatenate([every, every[named], every[hit]])
+    columns = np.concatenate([rights, len(labels) + answers[named], 2 * len(labels) + answers[hit]])
+    shape = (len(right), max(1, 3 * len(labels)))
+    return csr_array((np.ones(len(rows)), (rows, columns)), shape=shape)
 
 
 class Counts(NamedTuple):

@@ -7,7 +7,12 @@ from dataclasses import dataclass, replace
 from engine.metrics import METRICS
 from engine.operators import Operator
 from engine.plan.benchmark import place_of
-from engine.plan.building.checking import gate_params, pass_rate_params, verify_params
+from engine.plan.building.checking import (
+    gate_params,
+    may_be_many,
+    pass_rate_params,
+    verify_params,
+)
 from engine.plan.building.promises import promises
 from engine.plan.building.quotas import used_quotas
 from engine.plan.categories import by_sql, offered, with_parts
@@ -478,6 +483,7 @@ class StageParams:
             people=self.resources.reviews.judged(quality.calibration.balanced_accuracy)
             if quality.judge == "decides"
             else None,
+            many=may_be_many(self.recipe, self.resources),
         )
 
     @property

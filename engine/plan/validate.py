@@ -81,7 +81,7 @@ def examine(loaded: LoadedRecipe, splits: Splits | None = None, *, rows: bool = 
     with reading(loaded.path):
         loaded = complete(loaded)
         with limited(loaded):
-            return _examined(loaded, splits) if rows else _examined_without_rows(loaded)
+            return (_examined if rows else _examined_without_rows)(loaded, splits)
 
 
 def _examined(loaded: LoadedRecipe, splits: Splits | None) -> Examined:
@@ -98,8 +98,8 @@ def _examined(loaded: LoadedRecipe, splits: Splits | None) -> Examined:
     )
 
 
-def _examined_without_rows(loaded: LoadedRecipe) -> Examined:
-    splits = Splits(loaded)
+def _examined_without_rows(loaded: LoadedRecipe, splits: Splits | None) -> Examined:
+    splits = splits or Splits(loaded)
     return _ordered([*splits.problems_unread(), *_settled(loaded, splits)], splits)
 
 

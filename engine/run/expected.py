@@ -21,6 +21,11 @@ _RATES = (
     "SELECT (SELECT sum(seconds) / nullif(sum(steps), 0) FROM model WHERE NOT interim) AS step, "
     "(SELECT sum(seconds) / nullif(sum(prompt_tokens + completion_tokens), 0) FROM llm_call) AS token"
 )
+_FAILING = (
+    "SELECT n.id AS node, count(f.node) AS failing FROM node n"
+    " LEFT JOIN failure f ON f.node = n.id AND f.run = n.run AND f.split = 'validation'"
+    " WHERE list_contains(?, n.id) GROUP BY n.id"
+)
 
 
 class NodeExpected(NamedTuple):
@@ -70,14 +75,15 @@ def expect(
 
 def _failing(plan: Plan, store: Store | None, finished: Collection[str]) -> dict[str, int]:
     """Return the validation failures of the scores that are known."""
-    if store is None:
+    scores = [n.id for n in plan.nodes.values() if n.stage == "score" and n.id in finished]
+    if store is None or not scores:
         return {}
-    return {
-        node.id: sum(
-            isinstance(r, Failure) and r.split == "validation" for r in store.load_output(node.id)
-        )
-        for node in plan.nodes.values()
-        if node.stage == "score" and node.id in finished
+    found = {row["node"]: row["failing"] for row in stored(store.state, _FAILING, [scores])}
+    # What a run beside this one has just finished is not in the store's file yet.
+    late = {node: store.load_output(node) for node in scores if node not in found}
+    return found | {
+        node: sum(isinstance(r, Failure) and r.split == "validation" for r in rows)
+        for node, rows in late.items()
     }
 
 

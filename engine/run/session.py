@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -120,13 +121,15 @@ class Session:
             return np.zeros((0, 1), dtype=np.float32)
         if not self._lasting:
             self._lasting.update(self._embedded(list(dict.fromkeys(self._first()))))
-        own = self._vectors[self._node]
-        known = {**self._lasting, **own}
-        new = self._embedded([text for text in dict.fromkeys(texts) if text not in known])
+        own, lasting = self._vectors[self._node], self._lasting
+        new = self._embedded(
+            [text for text in dict.fromkeys(texts) if text not in own and text not in lasting]
+        )
         if keep:
             own.update(new)
-        known.update(new)
-        return np.stack([known[text] for text in texts])
+        # Not one mapping of all: many small questions would copy it again and again.
+        found = ChainMap(new, own, lasting)
+        return np.stack([found[text] for text in texts])
 
     def leak_guard(
         self, kind: TaskKind, examples: Sequence[Example], ngram: int, quantile: float

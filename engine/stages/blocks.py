@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from statistics import median
 
@@ -52,6 +53,98 @@ class Briefing(Params):
         return (self.description, *self.definitions.values(), *self.columns.values())
 
 
+class Told:
+    """What the task is, in words, for many prompts beside the same training rows: what they share is made once."""
+
+    def __init__(
+        self,
+        task: TaskView,
+        briefing: Briefing,
+        train: Sequence[Example],
+        conventions: Sequence[str] = (),
+    ) -> None:
+        """Take what all prompts tell.
+
+        Args:
+            task: The task.
+            briefing: What the recipe says of it.
+            train: The original training rows; some of each label stand for a definition that is missing.
+            conventions: Rules of annotation that right answers show.
+        """
+        self._task, self._briefing, self._train = task, briefing, train
+        self._conventions = conventions
+        self._by_rows: dict[str, str] = {}
+
+    def __call__(self, relevant: Iterable[str] = (), answered: Sequence[Example] = ()) -> str:
+        """Return the text of one prompt.
+
+        Args:
+            relevant: Labels that the prompt is about, which are defined; all labels are named.
+            answered: Training rows that show what right answers are like, where no label has a definition.
+        """
+        lines = [*self._opening]
+        if self._task.labelled:
+            lines += self._labels(relevant)
+        lines += self._form
+        if answered:
+            lines.append("Rows with their right answers, which show what these are like:")
+            lines += [f"- {_as_json(self._task, row)}" for row in answered]
+        return "\n".join(lines)
+
+    @cached_property
+    def _opening(self) -> list[str]:
+        task, briefing = self._task, self._briefing
+        told = task.entry.told(task.settings)
+        lines = ["Task: " + (briefing.description.strip() or told)]
+        if briefing.description.strip():
+            lines.append(f"Kind of task: {told}")
+        columns = list(self._train[0].inputs) if self._train else []
+        meanings = [
+            f"- {name}: {briefing.columns[name]}" for name in columns if name in briefing.columns
+        ]
+        if task.target in briefing.columns:
+            meanings.append(f"- {task.target} (the right answer): {briefing.columns[task.target]}")
+        return [*lines, "Columns:", *meanings] if meanings else lines
+
+    @cached_property
+    def _form(self) -> list[str]:
+        task = self._task
+        lines = [f"Form of the right answer: {task.entry.answer_form(task.task(self._train))}"]
+        if self._conventions:
+            lines.append("Rules that right answers follow, as rows with known answers show:")
+            lines += [f"- {inert(rule)}" for rule in self._conventions]
+        return lines
+
+    @cached_property
+    def _named(self) -> dict[str, None]:
+        return dict.fromkeys(self._task.labels_among(self._train))
+
+    @cached_property
+    def _all_labels(self) -> str:
+        return f"All labels: {', '.join(self._named)}"
+
+    def _labels(self, relevant: Iterable[str]) -> list[str]:
+        definitions = self._briefing.definitions
+        wanted = [label for label in dict.fromkeys(relevant) if label in self._named]
+        lines = [self._all_labels]
+        if defined := [label for label in wanted if label in definitions]:
+            lines.append("What labels mean:")
+            lines += [f"- {label}: {definitions[label]}" for label in defined]
+        undefined = [label for label in wanted if label not in definitions][:_MOST_DEFINED]
+        if undefined:
+            lines.append("Labels by training rows that carry them:")
+            lines += filter(None, map(self._by_its_rows, undefined))
+        return lines
+
+    def _by_its_rows(self, label: str) -> str:
+        """Return the line of a label that training rows stand for; empty where none carries it."""
+        if label not in self._by_rows:
+            rows = _rows_of(self._task, label, self._train)
+            texts = "; ".join(f'"{one_line(example.inputs)}"' for example in rows)
+            self._by_rows[label] = f"- {label}: {texts}" if rows else ""
+        return self._by_rows[label]
+
+
 def task_block(
     task: TaskView,
     briefing: Briefing,
@@ -60,37 +153,8 @@ def task_block(
     conventions: Sequence[str] = (),
     answered: Sequence[Example] = (),
 ) -> str:
-    """Return what the task is, in words.
-
-    Args:
-        task: The task.
-        briefing: What the recipe says of it.
-        train: The original training rows; some of each label stand for a definition that is missing.
-        relevant: Labels that the prompt is about, which are defined; all labels are named.
-        conventions: Rules of annotation that right answers show.
-        answered: Training rows that show what right answers are like, where no label has a definition.
-    """
-    told = task.entry.told(task.settings)
-    lines = ["Task: " + (briefing.description.strip() or told)]
-    if briefing.description.strip():
-        lines.append(f"Kind of task: {told}")
-    columns = list(train[0].inputs) if train else []
-    meanings = [
-        f"- {name}: {briefing.columns[name]}" for name in columns if name in briefing.columns
-    ]
-    if task.target in briefing.columns:
-        meanings.append(f"- {task.target} (the right answer): {briefing.columns[task.target]}")
-    lines += ["Columns:", *meanings] if meanings else []
-    if task.labelled:
-        lines += _labels(task, briefing, train, relevant)
-    lines.append(f"Form of the right answer: {task.entry.answer_form(task.task(train))}")
-    if conventions:
-        lines.append("Rules that right answers follow, as rows with known answers show:")
-        lines += [f"- {inert(rule)}" for rule in conventions]
-    if answered:
-        lines.append("Rows with their right answers, which show what these are like:")
-        lines += [f"- {_as_json(task, row)}" for row in answered]
-    return "\n".join(lines)
+    """Return what the task is, in words, for one prompt; the arguments are those of `Told`."""
+    return Told(task, briefing, train, conventions)(relevant, answered)
 
 
 def _as_json(task: TaskView, row: Example) -> str:
@@ -111,25 +175,6 @@ def task_sends(labels: str, *, conventions: bool) -> str:
     """
     rules = "rules of annotation that diagnoses state" if conventions else ""
     return ", ".join(filter(None, (labels, rules)))
-
-
-def _labels(
-    task: TaskView, briefing: Briefing, train: Sequence[Example], relevant: Iterable[str]
-) -> list[str]:
-    labels = task.labels_among(train)
-    wanted = [label for label in dict.fromkeys(relevant) if label in labels]
-    lines = [f"All labels: {', '.join(labels)}"]
-    if defined := [label for label in wanted if label in briefing.definitions]:
-        lines.append("What labels mean:")
-        lines += [f"- {label}: {briefing.definitions[label]}" for label in defined]
-    undefined = [label for label in wanted if label not in briefing.definitions][:_MOST_DEFINED]
-    if undefined:
-        lines.append("Labels by training rows that carry them:")
-        for label in undefined:
-            texts = [one_line(example.inputs) for example in _rows_of(task, label, train)]
-            if texts:
-                lines.append(f"- {label}: " + "; ".join(f'"{text}"' for text in texts))
-    return lines
 
 
 def _rows_of(task: TaskView, label: str, train: Sequence[Example]) -> list[Example]:

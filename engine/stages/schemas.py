@@ -18,6 +18,8 @@ LONGEST = 4000
 """Characters that no generated text exceeds, whatever the training rows are like."""
 _SHORT = 8
 """Tokens of a number, a truth value or nothing."""
+_MOST_KNOWN = 256
+"""Schemas whose limits are known."""
 _DEFINITIONS = ("$defs", "definitions")
 
 
@@ -159,11 +161,19 @@ def longest_text(texts: Iterable[str]) -> int:
     return max(40, min(LONGEST, 5 * max(map(len, texts), default=80) // 4))
 
 
+_LIMITS: dict[int, tuple[Mapping[str, Any], int]] = {}
+
+
 def token_limit(schema: Mapping[str, Any]) -> int:
     """Return a number of tokens that no reply to a bounded schema exceeds (one per character)."""
-    return _limit(
-        schema, {f"#/{k}/{n}": v for k in _DEFINITIONS for n, v in schema.get(k, {}).items()}
-    )
+    # Made once per object: the requests of a node share theirs.
+    known = _LIMITS.get(id(schema))
+    if known is None or known[0] is not schema:
+        if len(_LIMITS) >= _MOST_KNOWN:
+            _LIMITS.clear()
+        parts = {f"#/{k}/{n}": v for k in _DEFINITIONS for n, v in schema.get(k, {}).items()}
+        known = _LIMITS[id(schema)] = (schema, _limit(schema, parts))
+    return known[1]
 
 
 def reply_tokens(schema: Mapping[str, Any]) -> Range:

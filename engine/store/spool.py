@@ -11,7 +11,8 @@ import errno
 import os
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -109,6 +110,27 @@ def disk_error(error: OSError, path: Path) -> StoreError:
     )
 
 
+class _Part(NamedTuple):
+    """Lines that are written together."""
+
+    data: bytes
+    lines: int
+
+
+def _parts(lines: Iterable[bytes]) -> Iterator[_Part]:
+    """Yield lines by as many as a segment holds."""
+    waiting: list[bytes] = []
+    size = 0
+    for text in lines:
+        waiting.append(text)
+        size += len(text)
+        if size >= SEGMENT_BYTES:
+            yield _Part(b"".join(waiting), len(waiting))
+            waiting, size = [], 0
+    if waiting:
+        yield _Part(b"".join(waiting), len(waiting))
+
+
 class Spool:
     """Appends to one run's segments; safe to use from several threads."""
 
@@ -129,14 +151,20 @@ class Spool:
             raise disk_error(error, folder) from error
         self._number = max((_number(p) for p in folder.glob("*.jsonl")), default=0)
 
-    def append(self, lines: list[bytes], node: str = "") -> None:
+    def append(self, lines: Iterable[bytes], node: str = "") -> None:
         """Write lines in one piece, durable after the next `flush`; raises StoreError with nothing half-written.
 
-        `node` says whose rows they are, if they are a whole node's.
+        Of a node with more lines than a segment holds a part is in memory at a time.
+
+        Args:
+            lines: They are gone through once.
+            node: Whose rows they are, if they are a whole node's.
         """
-        data = b"".join(lines)
+        coming = _parts(lines)
+        first = next(coming, _Part(b"", 0))
+        more = len(first.data) >= SEGMENT_BYTES
         with self._lock:
-            full = self._size and self._size + len(data) > SEGMENT_BYTES
+            full = self._size and (more or self._size + len(first.data) > SEGMENT_BYTES)
             # One segment must not hold a node twice: ingesting could not tell its rows apart.
             if full or node in self._nodes:
                 self.rotate()
@@ -144,11 +172,10 @@ class Spool:
                 self._nodes.add(node)
             try:
                 file = self._file if self._file is not None else self._open()
-                self._write(file, data)
+                self.waiting += self._write(file, chain((first,), coming))
             except OSError as error:
                 raise disk_error(error, self.folder) from error
             self._dirty = True
-            self.waiting += len(lines)
 
     def _open(self) -> int:
         self._number += 1
@@ -159,19 +186,22 @@ class Spool:
         sync_folder(self.folder)
         return self._file
 
-    def _write(self, file: int, data: bytes) -> None:
-        rest = memoryview(data)
+    def _write(self, file: int, parts: Iterable[_Part]) -> int:
+        """Write parts one after the other; return how many lines they are."""
+        began, lines = self._size, 0
         try:
-            while rest:
-                rest = rest[os.write(file, rest) :]
+            for part in parts:
+                rest = memoryview(part.data)
+                while rest:
+                    rest = rest[os.write(file, rest) :]
+                self._size += len(part.data)
+                lines += part.lines
         except BaseException:
             # A full disk or Ctrl-C in the middle: all of it or nothing.
-            if os.fstat(file).st_size != self._size + len(data):
-                os.ftruncate(file, self._size)
-                raise
-            self._size += len(data)
+            os.ftruncate(file, began)
+            self._size = began
             raise
-        self._size += len(data)
+        return lines
 
     def flush(self) -> None:
         """Make everything appended so far survive a crash of the machine; raises StoreError."""

@@ -11,9 +11,11 @@ import contextlib
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -291,17 +293,15 @@ class Store:
         """Write a node's rows and mark it done, all or nothing; rows of a node that is done again are replaced."""
         spool = self._spooling()
         provenance = [info.id, run, info.seed, info.round]
-        counts: dict[str, int] = {}
-        lines = []
-        for position, row in enumerate(rows):
-            counts[row.table] = counts.get(row.table, 0) + 1
-            lines.append(line(row.table, [*provenance, position, *values_of(row)]))
         mark = NodeRow(
             info.id, info.name, info.stage, info.seed, info.round, info.attempt, info.identity, run,
-            info.started, info.ended, content, counts,
+            info.started, info.ended, content, dict(Counter(row.table for row in rows)),
         )  # fmt: skip
-        lines.append(line(mark.table, values_of(mark)))
-        spool.append(lines, node=info.id)
+        lines = (
+            line(row.table, [*provenance, position, *values_of(row)])
+            for position, row in enumerate(rows)
+        )
+        spool.append(chain(lines, [line(mark.table, values_of(mark))]), node=info.id)
         spool.flush()
         self._finished[info.id] = (content, run)
         self._remember(info.id, tuple(rows))

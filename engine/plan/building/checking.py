@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.metrics import METRICS
 from engine.plan.resources import Resources
 from engine.spec.recipe import Recipe
-from engine.stages.augment.gate import GateParams, UsedGate
+from engine.stages.augment.gate import MANY, GateParams, UsedGate
 from engine.stages.augment.judging.pass_rate import PassRateParams
 from engine.stages.augment.verify import VerifyParams
 from engine.stages.blocks import Briefing
@@ -30,7 +30,15 @@ def gate_params(recipe: Recipe, resources: Resources, task: TaskView) -> GatePar
         if (mode := gate.mode(pack, recipe.quality.gates)) != "off"
     )
     used = (resources.operators[one.name] for one in recipe.augment.operators)
-    return GateParams(task=task, gates=gates, seed_rules=seed_rules(used))
+    many = may_be_many(recipe, resources)
+    return GateParams(task=task, gates=gates, seed_rules=seed_rules(used), many=many)
+
+
+def may_be_many(recipe: Recipe, resources: Resources) -> bool:
+    """Return whether an attempt may have more candidates than are compared one by one."""
+    augment = recipe.augment
+    asked = augment.oversample or resources.packs["teacher"].generate.oversample
+    return augment.rows_per_round * asked > MANY
 
 
 def verify_params(

@@ -19,6 +19,9 @@ from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.quality import GATES, AnyGate, Batch, GateResult, SeedRule, apply_gates
 from engine.stages.task_view import TaskView
 
+MANY = 50_000
+"""Candidates of an attempt up to which each is compared by itself; where more may come they are compared in blocks."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class UsedGate(Params):
@@ -46,6 +49,8 @@ class GateParams(Params):
     """In the order in which they are asked; those that are off are left out."""
     seed_rules: tuple[SeedRule, ...] = ()
     """Of the operators whose rows are made from training rows."""
+    many: bool = False
+    """Whether more candidates may come than are compared one by one (`MANY`)."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,7 @@ def _batch(params: GateParams, inputs: GateInputs, ctx: Context) -> Batch:
         train=inputs.load.train,
         accepted=accepted,
         seed_rules=params.seed_rules,
+        many=params.many,
         embed=ctx.embed,
         leak_guard=lambda ngram, quantile: ctx.leak_guard(
             params.task.entry, examples, ngram, quantile

@@ -9,7 +9,15 @@ from typing import Any
 
 from engine.identity import Params
 from engine.metrics import METRICS, Answered, Metric, MetricParams, Scored
-from engine.metrics.bootstrap import Estimate, blocks, estimate, estimate_labels, estimate_mean
+from engine.metrics.bootstrap import (
+    Drawn,
+    Estimate,
+    blocks,
+    draw_all,
+    estimate,
+    estimate_labels,
+    estimate_mean,
+)
 from engine.metrics.labels import labels_of
 from engine.rows import SPLITS, MetricSlice, Split
 from engine.sql import evaluate_aggregate, evaluate_value
@@ -99,13 +107,40 @@ class Cut(Params):
     sql: str
 
 
-def estimates(measures: Measures, answers: Answers) -> dict[str, Estimate]:
-    """Return every metric that can be computed on these answers; one that cannot is left out, not zero."""
+@dataclass(frozen=True, slots=True)
+class Tallied:
+    """What the engine's own metrics make of some answers: summed once, and asked for more than once."""
+
+    scored: Mapping[str, Scored]
+    """By the metric's name."""
+    drawn: Mapping[str, Drawn]
+    """Of those that have a value for any of the answers."""
+
+
+def tallied(measures: Measures, answers: Answers) -> Tallied:
+    """Return what the engine's own metrics make of answers."""
+    scored = {used.name: answers.scored(used.name) for used in measures.metrics}
+    counted = [used for used in measures.metrics if scored[used.name].items]
+    tallies = [used.entry.tally(scored[used.name], used.settings) for used in counted]
+    drawn = draw_all(tallies, measures.bootstrap_seed)
+    return Tallied(scored, {used.name: one for used, one in zip(counted, drawn, strict=True)})
+
+
+def estimates(
+    measures: Measures, answers: Answers, own: Tallied | None = None
+) -> dict[str, Estimate]:
+    """Return every metric that can be computed on these answers; one that cannot is left out, not zero.
+
+    `own` is what `tallied` makes of them, where that is at hand.
+    """
     seed = measures.bootstrap_seed
+    own = tallied(measures, answers) if own is None else own
     computed: dict[str, Estimate | None] = {}
     for used in measures.metrics:
-        scored = answers.scored(used.name)
-        computed[used.name] = estimate(used.entry, scored, used.settings, seed)
+        name = used.name
+        computed[name] = estimate(
+            used.entry, own.scored[name], used.settings, seed, own.drawn.get(name)
+        )
     for name in measures.judge_metrics:
         computed[name] = estimate_mean(answers.scored(name).values, seed)
     for metric in measures.sql_metrics:
@@ -126,15 +161,17 @@ def _by_sql(sql: str, records: Sequence[Mapping[str, Any]], seed: int) -> Estima
     return Estimate(value, values, len(records))
 
 
-def by_label(measures: Measures, split: Split, answers: Answers) -> list[MetricSlice]:
+def by_label(measures: Measures, split: Split, own: Tallied) -> list[MetricSlice]:
     """Return each label's precision or recall, for the metrics that have one; at most LABELS labels."""
     rows = []
     for used in measures.metrics:
         rule = used.entry.by_label
         if rule is None:
             continue
-        scored = answers.scored(used.name)
-        estimated = estimate_labels(used.entry, scored, used.settings, measures.bootstrap_seed)
+        scored = own.scored[used.name]
+        estimated = estimate_labels(
+            used.entry, scored, used.settings, measures.bootstrap_seed, own.drawn.get(used.name)
+        )
         labels = list(zip(labels_of(scored), estimated, strict=True))
         kept = sorted(labels, key=lambda pair: (-(pair[1].n if pair[1] else 0), pair[0]))[:LABELS]
         rows += [

@@ -13,10 +13,21 @@ from typing import Any
 
 from engine.metrics import Answered
 from engine.metrics.bootstrap import Estimate
-from engine.rows import SPLITS, Drop, Example, Failure, Metric, Prediction, Row, Score, Split
+from engine.rows import (
+    SPLITS,
+    Drop,
+    Example,
+    Failure,
+    Metric,
+    MetricSlice,
+    Prediction,
+    Row,
+    Score,
+    Split,
+)
 from engine.sql import evaluate_condition
 from engine.stages.division import Divide, selection_part
-from engine.stages.evaluate.measure import Answers, Measures, by_label, estimates
+from engine.stages.evaluate.measure import Answers, Measures, by_label, estimates, tallied
 from engine.stages.outputs import Loaded, Logged, Predicted, Rated, Scored
 from engine.stages.protocol import Account, Context, Inputs, Stage
 from engine.stages.task_view import sql_row
@@ -60,7 +71,10 @@ def score(params: ScoreParams, inputs: ScoreInputs, ctx: Context) -> Scored:
         for r in (inputs.rate.ratings if inputs.rate else ())
     }
     rows: list[Row] = []
-    answers: dict[Split, Answers] = {}
+    measured: dict[Split, Mapping[str, Estimate]] = {}
+    of_part: list[Metric] = []
+    of_labels: list[MetricSlice] = []
+    # Split by split: the answers of one are done with before those of the next are in memory.
     for split in inputs.splits:
         here = [p for p in inputs.predict.predictions if p.split == split]
         answered = [p for p in here if p.status != "backend_failed"]
@@ -68,16 +82,17 @@ def score(params: ScoreParams, inputs: ScoreInputs, ctx: Context) -> Scored:
             Drop("score", p.example, "unscored", "the student could not be asked")
             for p in here if p.status == "backend_failed"
         )  # fmt: skip
-        pairs = [(examples[split, p.example], p) for p in answered]
-        answers[split] = scored(params, pairs, ratings, rows)
+        pairs = ((examples[split, p.example], p) for p in answered)
+        answers = scored(params, pairs, ratings, rows)
         if split != "test":
-            rows.extend(_failures(params.failure, answered, answers[split].records))
-    rows.extend(_metrics(params, {split: estimates(params, one) for split, one in answers.items()}))
-    if part := selection_part(inputs.load, params.divide):
-        rows.extend(_of_part(params, part, inputs.predict, answers["validation"]))
-    for split in SPLITS:
-        rows.extend(by_label(params, split, answers[split]))
-    return Scored(tuple(rows))
+            rows.extend(_failures(params.failure, answered, answers.records))
+        own = tallied(params, answers)
+        measured[split] = estimates(params, answers, own)
+        if split == "validation" and (part := selection_part(inputs.load, params.divide)):
+            of_part = _of_part(params, part, inputs.predict, answers)
+        if split in SPLITS:
+            of_labels += by_label(params, split, own)
+    return Scored((*rows, *_metrics(params, measured), *of_part, *of_labels))
 
 
 def answered_of(example: Example, prediction: Prediction) -> Answered:
@@ -94,7 +109,7 @@ def answered_of(example: Example, prediction: Prediction) -> Answered:
 
 def scored(
     measures: Measures,
-    pairs: Sequence[tuple[Example, Prediction]],
+    pairs: Iterable[tuple[Example, Prediction]],
     ratings: Ratings,
     rows: list[Row],
 ) -> Answers:

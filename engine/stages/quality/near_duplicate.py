@@ -8,7 +8,8 @@ its seed row is.
 
 Up to `exact_up_to` earlier rows, all of a row's label are compared. Above it those alone that share most of their words
 with it (`lookalikes`): a row that says the same in other words is then not found, and nothing is copied or compared
-row by row.
+row by row. Where very many candidates may come (`Batch.many`), these and the earlier rows together are counted, and
+above that number they are compared in blocks (`many`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 from engine.spec.recipe import NearDuplicate
 from engine.stages.quality.calibration import places_of
 from engine.stages.quality.lookalikes import lookalikes
+from engine.stages.quality.many import ManyEarlier
 from engine.stages.quality.protocol import Batch, Finding, Gate
 
 if TYPE_CHECKING:
@@ -109,14 +111,26 @@ def _labels(batch: Batch) -> list[Collection[str]]:
     return [*batch.train_labels, *(batch.labels_of(t) for t in batch.accepted_targets)]
 
 
+def _earlier(batch: Batch, exact_up_to: int) -> _Earlier:
+    """Return the rows that candidates may repeat, in the way that their number asks for."""
+    count = len(batch.train) + len(batch.accepted_texts)
+    if batch.many and count + len(batch.candidates) > exact_up_to:
+        own = [batch.labels_of(candidate.target) for candidate in batch.candidates]
+        there = [(batch.train_vectors, batch.train_labels)]
+        if batch.accepted_texts:
+            accepted = [batch.labels_of(target) for target in batch.accepted_targets]
+            there.append((batch.accepted_vectors, accepted))
+        return ManyEarlier(batch.vectors, own, there, exact_up_to)
+    return _All(batch) if count <= exact_up_to else _ByWords(batch)
+
+
 def _check(batch: Batch, settings: NearDuplicate) -> Sequence[Finding]:
     among_rows = batch.shown.quantile(batch.shown.nearest, settings.quantile)
     known = [value for value in (among_rows, batch.shown.near_copy) if value is not None]
     if not known:
         return [Finding()] * len(batch.candidates)
     threshold = max(known)
-    count = len(batch.train) + len(batch.accepted_texts)
-    earlier: _Earlier = _All(batch) if count <= settings.exact_up_to else _ByWords(batch)
+    earlier = _earlier(batch, settings.exact_up_to)
     findings = []
     for place, (candidate, stands) in enumerate(zip(batch.candidates, batch.standing, strict=True)):
         if batch.copies(candidate) != "none":

@@ -84,6 +84,7 @@ class Batch:
         embed: Embed,
         leak_guard: Callable[[int, float], LeakGuard],
         seed_rules: Iterable[SeedRule] = (),
+        many: bool = False,
     ) -> None:
         """Take the batch; nothing is embedded yet.
 
@@ -96,7 +97,9 @@ class Batch:
             embed: Texts to unit-length embeddings.
             leak_guard: (n-gram length, quantile) -> the guard over the recipe's evaluation rows.
             seed_rules: Of the operators whose rows are made from training rows.
+            many: Whether so many candidates may come that they are compared in blocks, whose last digits differ.
         """
+        self.many = many
         self.candidates, self.kind, self.task, self.train = candidates, kind, task, train
         self.leak_guard = leak_guard
         self.seed_rules = {rule.name: rule for rule in seed_rules}

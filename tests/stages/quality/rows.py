@@ -87,6 +87,7 @@ def judged(
     quality: Quality | None = None,
     modes: Mapping[str, Any] | None = None,
     seed_rules: Sequence[SeedRule] = (),
+    many: bool = False,
 ) -> list[GateResult]:
     """Return what the gates named by `only` say of candidates, with the settings of `quality`.
 
@@ -105,6 +106,7 @@ def judged(
         embed=embed,
         leak_guard=lambda ngram, quantile: guards.get(task_kind, examples, ngram, quantile),
         seed_rules=seed_rules or [SeedRule(name=KEEPS, keeps=True)],
+        many=many,
     )
     quality = quality or Quality()
     return apply_gates(

@@ -15,8 +15,8 @@ from engine.fingerprint import short
 from engine.identity import Params, outside
 from engine.rows import Drop, Example
 from engine.stages import schemas
-from engine.stages.augment.nearest import NearRows, labels_to_define
-from engine.stages.blocks import Briefing, row_block, task_block, task_sends
+from engine.stages.augment.nearest import NearestLabels, NearRows
+from engine.stages.blocks import Briefing, Told, row_block, task_sends
 from engine.stages.numbered import by_id, calls_of, drops, ids, unanswered
 from engine.stages.protocol import ALWAYS, Context
 from engine.stages.task_view import TaskView
@@ -166,8 +166,9 @@ class _Writer:
         answer: Callable[[Task, int], Mapping[str, Any]],
         ctx: Context,
     ) -> None:
-        self._params, self._ctx, self._task = params, ctx, task
-        self._train, self._conventions, self._role = train, conventions, role
+        self._params, self._ctx, self._role = params, ctx, role
+        self._told = Told(params.task, params.briefing, train, conventions)
+        self._labels = NearestLabels(params.task, train, ctx)
         self._prompt = ctx.prompt(prompt)
         self._near = NearRows(params.task, train, ctx)
         kind = params.task.entry
@@ -190,14 +191,7 @@ class _Writer:
             self._role,
             self._prompt,
             {
-                "task": task_block(
-                    self._params.task,
-                    self._params.briefing,
-                    self._train,
-                    labels_to_define(self._params.task, self._train, inputs, self._ctx),
-                    self._conventions,
-                    self._near.around(inputs),
-                ),
+                "task": self._told(self._labels.to_define(inputs), self._near.around(inputs)),
                 "rows": [
                     {"id": name, "columns": row_block(one.inputs)}
                     for name, one in zip(ids(count), shown, strict=True)

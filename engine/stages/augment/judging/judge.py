@@ -89,6 +89,8 @@ class JudgeParams(Acceptance):
     """Whether rules of annotation can be known."""
     people: PeopleSaid | None = None
     """What people said of rows that this judge had judged, by which it is calibrated; None where it is too little."""
+    many: bool = False
+    """Whether very many candidates may come, which are then compared with training rows in blocks."""
 
 
 @dataclass(frozen=True)
@@ -247,6 +249,8 @@ def _ask(
     write = Writer(
         params.task, params.briefing, params.schema, inputs.load.examples, conventions, ctx
     )
+    if params.many:
+        write.look_ahead(items)
     keys = [[ctx.seed, dict(item.inputs), item.target] for item in items]
     groups = calls_of(items, keys, params.rows_per_call)
     replies = ctx.ask("judge", [write(group) for group in groups])

@@ -18,8 +18,8 @@ from engine.identity import Params
 from engine.operators.definition import Label
 from engine.rows import Example
 from engine.stages import schemas
-from engine.stages.augment.nearest import NearRows, nearest_labels
-from engine.stages.blocks import Briefing, cut, row_block, shown_row, task_block
+from engine.stages.augment.nearest import NearestLabels, NearRows
+from engine.stages.blocks import Briefing, Told, cut, row_block, shown_row
 from engine.stages.numbered import ids
 from engine.stages.protocol import Context
 from engine.stages.task_view import TaskView
@@ -83,6 +83,10 @@ class Writer:
         self._conventions = conventions
         self._task, self._briefing, self._base, self._ctx = task, briefing, schema, ctx
         self._train = [e for e in examples if e.split == "train"]
+        self._told = Told(task, briefing, self._train, conventions)
+        self._labels = NearestLabels(task, self._train, ctx)
+        self._ahead: dict[str, list[str]] = {}
+        """Item -> labels near it, where very many are asked about."""
         self._prompt = ctx.prompt(PROMPT)
         view = task.task(examples)
         self._parts: dict[str, schemas.Schema] = {}
@@ -115,15 +119,24 @@ class Writer:
         }
         if "task" in self._prompt.variables:
             anchors = {item.row for item in items if item.anchor}
-            variables["task"] = task_block(
-                self._task,
-                self._briefing,
-                self._without(anchors),
-                self._relevant(items),
-                self._conventions,
-                self._near.around([item.inputs for item in items], anchors),
-            )
+            told = self._told
+            if anchors:
+                rows = self._without(anchors)
+                told = Told(self._task, self._briefing, rows, self._conventions)
+            near = self._near.around([item.inputs for item in items], anchors)
+            variables["task"] = told(self._relevant(items), near)
         return self._ctx.request("judge", self._prompt, variables, self._schemas[count])
+
+    def look_ahead(self, items: Sequence[Item]) -> None:
+        """Compare all that will be asked about with the training rows, many at a time."""
+        if not (self._task.labelled and "task" in self._prompt.variables):
+            return
+        own = max(len(self._own(item)) for item in items)
+        near = self._labels.of_many((item.inputs for item in items), own + NEAREST)
+        self._ahead = {item.key: labels for item, labels in zip(items, near, strict=True)}
+
+    def _own(self, item: Item) -> Sequence[str]:
+        return self._task.entry.labels_in(item.target, self._task.settings)
 
     @cached_property
     def _near(self) -> NearRows:
@@ -145,10 +158,14 @@ class Writer:
         """Return the labels that are defined: each row's own and those that it could be taken for, in order."""
         if not self._task.labelled:
             return ()
-        near = nearest_labels(self._task, self._train, [item.inputs for item in items], self._ctx)
+        near = (
+            [self._ahead[item.key] for item in items]
+            if self._ahead
+            else self._labels.of([item.inputs for item in items])
+        )
         wanted: set[str] = set()
         for item, labels in zip(items, near, strict=True):
-            own = self._task.entry.labels_in(item.target, self._task.settings)
+            own = self._own(item)
             others = [label for label in labels if label not in own]
             wanted |= {*own, *others[:NEAREST]}
         return sorted(wanted)
