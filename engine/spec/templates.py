@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, nodes
 from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -69,8 +69,14 @@ def variables_of(text: str, *, ours: bool) -> frozenset[str]:
 
 
 @lru_cache(maxsize=512)
+def parsed(text: str) -> nodes.Template:
+    """Return a template's tree, which nobody changes; raises TemplateSyntaxError."""
+    return JINJA.parse(text)
+
+
+@lru_cache(maxsize=512)
 def _variables(text: str) -> frozenset[str]:
-    return frozenset(find_undeclared_variables(JINJA.parse(text)))
+    return frozenset(find_undeclared_variables(parsed(text)))
 
 
 def check(text: str, filename: str, *, ours: bool) -> None:
@@ -158,6 +164,7 @@ __all__ = [
     "check",
     "fenced",
     "is_apart",
+    "parsed",
     "plain_json",
     "render",
     "rendered",
