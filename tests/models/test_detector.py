@@ -8,6 +8,8 @@ import pytest
 from py3langid.langid import MODEL_DIR, MODEL_FILE, LanguageIdentifier
 
 from engine.models import detector
+from engine.models.cache import is_whole
+from engine.system.places import cache_root
 
 TEXTS = [
     "where is my order, it should have been here on tuesday",
@@ -20,7 +22,7 @@ TEXTS = [
 
 
 def _unpacked() -> list[Path]:
-    return [*(detector.cache_root() / "languages").iterdir()]
+    return [*(cache_root() / "languages").iterdir()]
 
 
 def test_its_answers_are_the_librarys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,7 +32,7 @@ def test_its_answers_are_the_librarys(tmp_path: Path, monkeypatch: pytest.Monkey
     fresh = detector.language_detector.__wrapped__
     assert [fresh().rank(text) for text in TEXTS] == expected
     (folder,) = _unpacked()
-    assert detector.is_whole(folder)
+    assert is_whole(folder)
     monkeypatch.setattr(detector, "_unpack", None)  # once is enough
     assert [fresh().rank(text) for text in TEXTS] == expected
 
