@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+from rich.console import Console
 
 from engine.cli.data import print_profile
 from engine.cli.site.validation import print_problem
@@ -64,6 +65,7 @@ def checked(
     assignments: Sequence[str],
     state: Path = STATE,
     limit: int | None = None,
+    table: Console | None = None,
     settings: Sequence[str] = (),
 ) -> Project:
     """Return the project of a recipe without errors, its warnings printed; raises RecipeError with every problem.
@@ -73,6 +75,7 @@ def checked(
         assignments: `name=value` for its vars.
         state: Folder of the store and the trained models.
         limit: At most this many rows of each split.
+        table: Where to print a profile of its rows; nowhere when left out.
         settings: `key=value` over the recipe's own.
     """
     from engine.project import Project
@@ -82,6 +85,8 @@ def checked(
     log_problems(problems)
     for problem in problems:
         echo(problem, error=True)
+    if table is not None:
+        print_profile(table, project.profile)
     return project
 
 

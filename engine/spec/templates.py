@@ -80,8 +80,13 @@ def _variables(text: str) -> frozenset[str]:
 
 
 def check(text: str, filename: str, *, ours: bool) -> None:
-    """Raise TemplateSyntaxError for a template that cannot be compiled, and Overrun for one that takes too much."""
-    if is_apart([text], ours=ours):
+    """Raise TemplateSyntaxError for a template that cannot be compiled, and Overrun for one that takes too much.
+
+    The engine's own are parsed alone: its tests compile them, and who renders them does.
+    """
+    if ours:
+        parsed(text)
+    elif is_apart([text], ours=ours):
         sandbox.call(_check, text, filename, text=text)
     else:
         compiled(text, filename)

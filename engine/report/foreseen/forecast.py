@@ -128,7 +128,7 @@ def _spread(spread: Spread) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number with two figures, or whole from 10 on."""
+    """Return a number with a few figures, or whole from 10 on."""
     if value >= 10:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
+    return f"{value:.1f}" if value >= 1 else f"{value:.{2 if value >= 0.1 else 3}f}"
