@@ -52,5 +52,5 @@ def test_classes_within_and_models_without_source_have_theirs_or_none() -> None:
 
 
 def test_keys_of_recipes_and_settings_are_described() -> None:
-    assert meaning(Recipe, "loop")
+    assert meaning(Recipe, "seeds")
     assert meaning(BACKENDS["openai"].settings, "concurrency")
