@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from annotated_types import Ge, Le  # pydantic reads them, and `pada --help` does not need it
 
 LARGEST = 2**31 - 1
 SMALLEST = -(2**31)
-Count = Annotated[int, Field(le=LARGEST)]
+Count = Annotated[int, Le(LARGEST)]
 """A whole number of a recipe, or of a file that it names, whose own field says the smallest."""
-Whole = Annotated[int, Field(ge=SMALLEST, le=LARGEST)]
+Whole = Annotated[int, Ge(SMALLEST), Le(LARGEST)]
 """One without a smallest of its own."""
 
 

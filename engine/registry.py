@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 
 class Named(Protocol):
@@ -35,20 +36,32 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
     return f"choose one of: {', '.join(known[:_MOST])}{more}" if known else ""
 
 
+@dataclass(frozen=True, slots=True)
+class Later(Generic[T]):
+    """An entry that is made when it is first asked for: what a recipe does not name costs nothing then."""
+
+    name: str
+    make: Callable[[], T]
+    """Returns the entry, which has that name; what it raises is raised by whoever asks."""
+
+
 class Registry(Mapping[str, T]):
     """An immutable mapping from name to entry; a duplicate name is a programming error (ValueError)."""
 
-    def __init__(self, kind: str, entries: Iterable[T]) -> None:
+    def __init__(self, kind: str, entries: Iterable[T | Later[T]]) -> None:
         """Take what the entries are called in messages (`kind`) and the entries themselves."""
         self.kind = kind
-        self._entries: dict[str, T] = {}
+        self._entries: dict[str, T | Later[T]] = {}
         for entry in entries:
             if entry.name in self._entries:
                 raise ValueError(f"two {kind}s are called '{entry.name}'")
             self._entries[entry.name] = entry
 
     def __getitem__(self, name: str) -> T:
-        return self._entries[name]
+        entry = self._entries[name]
+        if isinstance(entry, Later):
+            entry = self._entries[name] = entry.make()
+        return entry
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)

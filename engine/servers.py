@@ -26,9 +26,7 @@ _PRINTED = re.compile(r"[!-\[\]-~]+")
 class KeyName(BaseModel):
     """Where the key is; never the key itself."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     env: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     """Name of the environment variable that holds the key."""

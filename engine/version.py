@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import sys
 
 __version__ = "0.1.0"
@@ -22,5 +21,7 @@ LIBRARIES = (
 
 def versions() -> dict[str, str]:
     """Return the versions of the engine, of Python and of the libraries that decide what a run gives."""
+    import importlib.metadata
+
     own = {"pada-engine": __version__, "python": sys.version.split()[0]}
     return own | {name: importlib.metadata.version(name) for name in LIBRARIES}

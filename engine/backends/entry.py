@@ -31,9 +31,7 @@ Kind = Literal["generator", "student", "embedder"]
 class Settings(BaseModel):
     """Base of a backend's own settings: immutable, unknown keys refused, no silent conversions."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,10 @@ from engine.cli.calls import calls_app
 from engine.cli.export import export_app
 from engine.cli.options import (
     STATE,
+    ForecastOption,
+    GpuPriceOption,
+    GpusOption,
+    GpuSpeedOption,
     JsonOption,
     LimitOption,
     RawOption,
@@ -132,11 +136,16 @@ def plan(
     mermaid: Annotated[
         bool, typer.Option("--mermaid", help="Print the graph for Mermaid.")
     ] = False,
+    gpus: GpusOption = None,
+    gpu_price: GpuPriceOption = None,
+    gpu_speed: GpuSpeedOption = 1.0,
+    json: ForecastOption = False,
 ) -> None:
-    """Show what a run would do: each node cached, pending or changed, and what it would cost."""
+    """Show what a run would do: each node cached, pending or changed, what it would cost, and how long it takes."""
     from engine.cli.recipes import show_plan
 
-    show_plan(recipe, var or [], state, limit, mermaid, settings or [])
+    given = (recipe, var or [], state, limit, mermaid, settings or [])
+    show_plan(*given, gpus, gpu_price, gpu_speed, as_json=json)
 
 
 @app.command()

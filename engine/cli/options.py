@@ -67,9 +67,32 @@ RawOption = Annotated[
 LimitOption = Annotated[
     int | None, typer.Option(min=1, max=LARGEST, help="Keep at most this many rows of each split.")
 ]
+GpusOption = Annotated[
+    str | None,
+    typer.Option("--gpus", metavar="1,4,16", help="Forecast the run for so many GPUs."),
+]
+GpuPriceOption = Annotated[
+    float | None, typer.Option("--gpu-price", help="What an hour of one GPU costs.")
+]
+GpuSpeedOption = Annotated[
+    float,
+    typer.Option(
+        "--gpu-speed", help="How many times as fast one is as what the finished steps ran on."
+    ),
+]
+ForecastOption = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="Print the forecast alone, one JSON object per line for each --gpus."
+    ),
+]
 
 __all__ = [
     "STATE",
+    "ForecastOption",
+    "GpuPriceOption",
+    "GpuSpeedOption",
+    "GpusOption",
     "JsonOption",
     "LimitOption",
     "OwnStateOption",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 
@@ -10,24 +11,32 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.cli.terminal.output import make_console, say
-from engine.cli.terminal.streams import echo
+from engine.cli.terminal.streams import echo, print_records
 from engine.gate import KeyUse, has_consent
+from engine.plan.duration.devices import Foreseen
 from engine.plan.explain import AFTER_DOWNLOAD, NodeState, mermaid
 from engine.plan.flow import flows, host_of, key_of, measured_use, timed, uses_of
 from engine.plan.graph import UNFETCHED
 from engine.plan.packs import WRITERS, choose, judged_by_teacher, softened
 from engine.project import Planned, Project
 from engine.report.foreseen import foreseen
+from engine.report.foreseen.forecast import Devices, forecasts, record, told
 from engine.rows import SPLITS
 from engine.run.expected import Expected
 from engine.spec.recipe import Recipe
 
+ANY = Devices()
 STYLE = {"cached": "green", "pending": "yellow", "changed": "magenta"}
 
 
-def print_plan(project: Project, graph: bool) -> None:
-    """Print the plan."""
+def print_plan(
+    project: Project, graph: bool, devices: Devices = ANY, *, as_json: bool = False
+) -> None:
+    """Print the plan, or its graph, or with `as_json` the forecast alone, an object for each number of devices."""
     planned = project.plan()
+    if as_json:
+        print_records(sys.stdout, map(record, _forecasts(project, planned, devices)))
+        return
     if graph:
         echo(mermaid(planned.states))
         return
@@ -36,9 +45,25 @@ def print_plan(project: Project, graph: bool) -> None:
     counts = Counter(s.state for s in planned.states)
     console.print(", ".join(f"{n} {state}" for state, n in sorted(counts.items())), highlight=False)
     print_expected(console, planned.expected)
+    for line in told(_forecasts(project, planned, devices)):
+        say(console, line)
     _print_student(console, project, planned)
     _print_writers(console, project, planned)
     _print_flow(console, project, planned)
+
+
+def _forecasts(project: Project, planned: Planned, devices: Devices) -> list[Foreseen]:
+    rows = project.examined.splits.counts.values()
+    limit = project.limit
+    return forecasts(
+        planned.plan,
+        planned.resources,
+        [one.node.name for one in planned.states if one.state != "cached"],
+        {name: one.estimate for name, one in planned.expected.nodes.items()},
+        sum(count if limit is None else min(count, limit) for count in rows),
+        project.state if project.has_store else None,
+        devices,
+    )
 
 
 def _table(states: list[NodeState]) -> Table:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
@@ -16,16 +16,22 @@ from engine.cli.site.validation import print_problem
 from engine.cli.terminal.logged import log_problems
 from engine.cli.terminal.output import make_console, say
 from engine.cli.terminal.streams import echo, for_programs, print_records, write
-from engine.errors import EngineError, RecipeError
-from engine.plan.validate import examine
-from engine.project import Project
+from engine.data.profile import profile
+from engine.errors import EngineError, Problem, RecipeError
+from engine.plan.defaults import complete
+from engine.plan.validate import Examined, examine
 from engine.registry import did_you_mean
 from engine.run.kept.unchanged import examined_before
+from engine.rehearsal.own_prompts import has_own_prompts
 from engine.spec.extending.settings import assignment
 from engine.spec.loader import LoadedRecipe, load
 from engine.spec.package_data import shipped
 from engine.spec.repository.project_file import shown
 from engine.system.places import STATE
+from engine.system.platforms import require_supported
+
+if TYPE_CHECKING:
+    from engine.project import Project
 
 
 def overrides(assignments: Sequence[str]) -> dict[str, str]:
@@ -77,6 +83,8 @@ def checked(
         settings: `key=value` over the recipe's own.
         to_run: Whether rows that a run which is done had just so need not be checked again.
     """
+    from engine.project import Project
+
     project = Project.open(recipe, state, overrides(assignments), limit, values_of(settings))
     before = examined_before(project.loaded, project.state, limit) if to_run else None
     if before is not None:
@@ -107,29 +115,44 @@ def show_validation(
     With `as_json` the problems are one JSON object per line, warnings too; a recipe without problems prints nothing.
     Without `rows` no data are looked at, and there is no profile.
     """
-    if not as_json and rows:
-        loaded = checked(recipe, assignments, table=make_console(), settings=settings).loaded
-        echo(f"{loaded.path}: recipe '{loaded.recipe.name}' is valid")
-        return
+    found: Examined | None = None
     try:
-        project = Project.open(recipe, vars=overrides(assignments), settings=values_of(settings))
-        problems = project.problems if rows else examine(project.loaded, rows=False).problems
+        require_supported()
+        loaded = complete(load(recipe, overrides(assignments), values_of(settings)))
+        found = examine(loaded, rows=rows)
+        problems = found.problems
+        if rows and not _is_wrong(problems) and has_own_prompts(loaded):
+            problems = _tried_out(loaded, found)
     except RecipeError as error:
         problems = error.problems
-    is_wrong = any(problem.level == "error" for problem in problems)
     if as_json:
         for problem in problems:
             print_problem(problem)
-        if is_wrong:
+        if _is_wrong(problems):
             raise typer.Exit(RecipeError.exit_code)
         return
-    if is_wrong:
+    if found is None or _is_wrong(problems):
         raise RecipeError(problems)
     log_problems(problems)
     for problem in problems:
         echo(problem, error=True)
-    name = project.loaded.recipe.name
-    echo(f"{project.loaded.path}: recipe '{name}' is valid, its rows aside")
+    if rows:
+        found.splits.read()
+        print_profile(make_console(), profile(loaded, found.splits))
+    valid = "is valid" if rows else "is valid, its rows aside"
+    echo(f"{loaded.path}: recipe '{loaded.recipe.name}' {valid}")
+
+
+def _is_wrong(problems: Sequence[Problem]) -> bool:
+    return any(problem.level == "error" for problem in problems)
+
+
+def _tried_out(loaded: LoadedRecipe, found: Examined) -> list[Problem]:
+    """Return every problem of a recipe with prompts of its own, which are rendered as a run would."""
+    from engine.project import Project
+    from engine.spec.repository import state_folder
+
+    return Project(loaded, state_folder(), known=found).problems
 
 
 def show_plan(
@@ -139,11 +162,20 @@ def show_plan(
     limit: int | None,
     graph: bool,
     settings: Sequence[str] = (),
+    gpus: str | None = None,
+    gpu_price: float | None = None,
+    gpu_speed: float = 1.0,
+    *,
+    as_json: bool = False,
 ) -> None:
-    """Print the DAG with each node's state, the estimate, and what goes where."""
+    """Print the DAG with each node's state, the estimate, the forecast for some GPUs, and what goes where."""
+    from engine.cli.compare import numbers
     from engine.cli.planning import print_plan
+    from engine.report.foreseen.forecast import USUAL, Devices
 
-    print_plan(checked(recipe, assignments, state, limit, settings=settings), graph)
+    devices = Devices(numbers(gpus, "--gpus") or USUAL, gpu_price, gpu_speed).checked()
+    project = checked(recipe, assignments, state, limit, settings=settings)
+    print_plan(project, graph, devices, as_json=as_json)
 
 
 def show_list(what: str, recipe: str | None = None, *, as_json: bool = False) -> None:

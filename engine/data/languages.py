@@ -7,8 +7,9 @@ and a language only where all its rows together are of it, too. Codes, numbers a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from engine.models.detector import language_detector
 
 FEWEST_LETTERS = 20
 """Of a text that counts by itself."""
@@ -79,7 +80,7 @@ def spoken(texts: Sequence[str]) -> list[Spoken]:
 def _told(text: str) -> tuple[str, float]:
     """Return the likeliest language of a text and its probability."""
     shares: dict[str, float] = {}
-    for code, share in _detector().rank(text.lower()):
+    for code, share in language_detector().rank(text.lower()):
         kin = _KIN.get(code, code)
         shares[kin] = shares.get(kin, 0.0) + share
     likeliest = max(shares, key=lambda code: shares[code])
@@ -89,10 +90,3 @@ def _told(text: str) -> tuple[str, float]:
 def _sure(text: str, code: str) -> bool:
     likeliest, share = _told(text)
     return likeliest == code and share >= TOGETHER
-
-
-@cache
-def _detector() -> Any:
-    from py3langid.langid import MODEL_DIR, MODEL_FILE, LanguageIdentifier
-
-    return LanguageIdentifier.from_modelpath(MODEL_DIR / MODEL_FILE, norm_probs=True)

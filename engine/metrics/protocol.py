@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 class MetricParams(BaseModel):
     """Parameters of a metric that has none, and the base of those that have."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 @dataclass(frozen=True, slots=True)

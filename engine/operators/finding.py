@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from engine.errors import Location, Problem, RecipeError
 from engine.gate import passed
 from engine.operators.folder import DEFINITION, read_operator
 from engine.operators.operator import Operator
-from engine.registry import Registry
+from engine.registry import Later, Registry
 from engine.spec.named_files import NOTHING_FURTHER, Further
 
 ENGINE = "the engine"
@@ -62,7 +62,7 @@ def look_for_operators(
         more: Where operators are looked for besides: what lies beside the recipe hides one of that name there.
     """
     engines = _engines()
-    operators: list[Operator] = list(engines)
+    operators: list[Operator | Later[Operator]] = list(engines)
     problems: list[Problem] = []
     broken: set[str] = set()
     taken = {operator.name: ENGINE for operator in engines}
@@ -112,9 +112,15 @@ def _refused(at: Location) -> Callable[[str, str], RecipeError]:
 
 
 @cache
-def _engines() -> tuple[Operator, ...]:
+def _engines() -> tuple[Later[Operator], ...]:
+    """Return the engine's own operators, each read once, when it is first asked for."""
     folders = sorted(file.parent for file in _HERE.glob(f"*/{DEFINITION}"))
-    return tuple(read_operator(folder, own=False) for folder in folders)
+    return tuple(Later(folder.name, partial(_engines_own, folder)) for folder in folders)
+
+
+@cache
+def _engines_own(folder: Path) -> Operator:
+    return read_operator(folder, own=False)
 
 
 def _own_folders(base: Path, problems: list[Problem], broken: set[str]) -> Iterable[Path]:

@@ -23,6 +23,7 @@ from engine.spec.extending.schema import for_extending
 from engine.spec.method import Method, find_methods, read_method
 from engine.spec.pack import Pack, find_packs, read_pack
 from engine.spec.recipe import Recipe, Task, TaxonomyFile
+from engine.spec.reference.described import descriptions
 from engine.spec.reference.texts import with_texts
 from engine.spec.repository import ProjectFile
 from engine.stages.analyse.clusterers import CLUSTERERS
@@ -40,12 +41,23 @@ _ID = "https://json-schema.org/draft/2020-12/schema"
 
 
 class _Plain(GenerateJsonSchema):
-    """Without the titles that pydantic makes of names, and with the defaults that it makes anew each time."""
+    """Without the titles that pydantic makes of names; with what stands below fields, and defaults made anew."""
 
     def get_default_value(self, schema: Any) -> Any:
         if "default_factory" in schema and not schema.get("default_factory_takes_data"):
             return schema["default_factory"]()
         return super().get_default_value(schema)
+
+    def model_schema(self, schema: Any) -> dict[str, Any]:
+        found = super().model_schema(schema)
+        model = schema["cls"]
+        properties = found.get("properties", {})
+        for name, text in descriptions(model).items():
+            if name in model.model_fields:
+                property_ = properties.get(model.model_fields[name].alias or name)
+                if property_ is not None:
+                    property_.setdefault("description", text)
+        return found
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False

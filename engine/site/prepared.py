@@ -6,6 +6,7 @@ Nothing that starts threads is imported here, such as DuckDB: a fork would be wi
 from engine.operators import find_operators
 from engine.site import checking
 
-find_operators(None)
+OPERATORS = tuple(find_operators(None).values())
+"""Read here, and so not again in each of the processes."""
 
 __all__ = ["checking"]

@@ -15,6 +15,7 @@ from engine.errors import Location, Problem
 from engine.registry import did_you_mean
 from engine.spec.parts import SIZE
 from engine.spec.recipe import Recipe
+from engine.spec.reference.described import meaning
 from engine.spec.reference.unknown import instead, kind_of
 from engine.spec.yaml import Document, KeyPath
 
@@ -198,14 +199,14 @@ def _missing(path: KeyPath, document: Document, model: type[BaseModel], prefix: 
     parent = (*prefix, *path[:-1])
     owner = model_at(model, path[:-1])
     field = owner.model_fields.get(str(path[-1])) if owner else None
-    meaning = (field.description or "") if field else ""
-    if not meaning and field is not None and (part := _models_in(field.annotation)):
-        meaning = (part[0].__doc__ or "").strip().splitlines()[0]
+    said = meaning(owner, str(path[-1])) if owner else ""
+    if not said and field is not None and (part := _models_in(field.annotation)):
+        said = (part[0].__doc__ or "").strip().splitlines()[0]
     message = f"{_name((*prefix, *path))} is missing"
-    hint = f"add `{path[-1]}: …`" + (f": {meaning}" if meaning else "")
+    hint = f"add `{path[-1]}: …`" + (f": {said}" if said else "")
     whole = (*prefix, *path)
     if (place := document.removed.get(whole)) is not None:
-        hint = "leave the `null` out, or write another value" + (f": {meaning}" if meaning else "")
+        hint = "leave the `null` out, or write another value" + (f": {said}" if said else "")
         return Problem(
             place, f"{_name(whole)} is needed, and taken away here", hint, code="missing"
         )

@@ -18,6 +18,7 @@ def shipped(kind: Kind) -> Path:
 
 @lru_cache(maxsize=1024)
 def is_ours(file: Path) -> bool:
-    """Return whether a prompt comes with the engine: it lies in its folder of prompts, or in its package."""
-    homes = (shipped("prompts").resolve(), Path(__file__).resolve().parents[1])
+    """Return whether a prompt or a schema comes with the engine: it lies in its folders of these, or its package."""
+    folders = (shipped("prompts"), shipped("schemas"), Path(__file__).parents[1])
+    homes = (folder.resolve() for folder in folders)
     return any(file.resolve().is_relative_to(home) for home in homes)

@@ -22,7 +22,6 @@ class Spec(BaseModel):
         frozen=True,
         extra="forbid",
         strict=True,
-        use_attribute_docstrings=True,
         serialize_by_alias=True,
     )
 

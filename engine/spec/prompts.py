@@ -24,7 +24,6 @@ from engine.spec import templates
 from engine.spec.extending.packages import in_package
 from engine.spec.named_files import NOTHING_FURTHER, Further, passed_file
 from engine.spec.package_data import is_ours, shipped
-from engine.spec.templates import JINJA
 from engine.spec.yaml import read_text
 
 Role = Literal["system", "user", "assistant"]
@@ -73,7 +72,7 @@ class Prompt:
     def line_of(self, variable: str) -> int:
         """Return the line in which `variable` is first used; 0 when it is not."""
         for section in self.sections:
-            for name in JINJA.parse(section.text).find_all(nodes.Name):
+            for name in templates.parsed(section.text).find_all(nodes.Name):
                 if name.name == variable:
                     return section.line + name.lineno - 1
         return 0
@@ -82,7 +81,7 @@ class Prompt:
         """Return the parts of a mapping that the prompt uses by name, such as `a.b` or `a["b"]`, each with its line."""
         parts: list[tuple[str, int]] = []
         for section in self.sections:
-            tree = JINJA.parse(section.text)
+            tree = templates.parsed(section.text)
             accesses: list[tuple[nodes.Getattr | nodes.Getitem, str]] = [
                 (node, node.attr) for node in tree.find_all(nodes.Getattr)
             ]
@@ -127,7 +126,7 @@ def _costly(path: Path, section: Section, overrun: Overrun) -> Problem:
 
 @lru_cache(maxsize=512)
 def _length(text: str) -> int:
-    return _characters(JINJA.parse(text).body)
+    return _characters(templates.parsed(text).body)
 
 
 def _characters(parts: Iterable[nodes.Node]) -> int:
@@ -182,7 +181,7 @@ def parse_prompt(name: str, path: Path) -> Prompt:
 def _refuse_includes(text: str) -> None:
     """Templates stand alone: an include could reach other files."""
     kinds = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
-    for node in JINJA.parse(text).find_all(kinds):
+    for node in templates.parsed(text).find_all(kinds):
         raise TemplateSyntaxError("include, import and extends are not allowed", node.lineno)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, nodes
 from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -69,13 +69,24 @@ def variables_of(text: str, *, ours: bool) -> frozenset[str]:
 
 
 @lru_cache(maxsize=512)
+def parsed(text: str) -> nodes.Template:
+    """Return a template's tree, which nobody changes; raises TemplateSyntaxError."""
+    return JINJA.parse(text)
+
+
+@lru_cache(maxsize=512)
 def _variables(text: str) -> frozenset[str]:
-    return frozenset(find_undeclared_variables(JINJA.parse(text)))
+    return frozenset(find_undeclared_variables(parsed(text)))
 
 
 def check(text: str, filename: str, *, ours: bool) -> None:
-    """Raise TemplateSyntaxError for a template that cannot be compiled, and Overrun for one that takes too much."""
-    if is_apart([text], ours=ours):
+    """Raise TemplateSyntaxError for a template that cannot be compiled, and Overrun for one that takes too much.
+
+    The engine's own are parsed alone: its tests compile them, and who renders them does.
+    """
+    if ours:
+        parsed(text)
+    elif is_apart([text], ours=ours):
         sandbox.call(_check, text, filename, text=text)
     else:
         compiled(text, filename)
@@ -158,6 +169,7 @@ __all__ = [
     "check",
     "fenced",
     "is_apart",
+    "parsed",
     "plain_json",
     "render",
     "rendered",

@@ -15,6 +15,7 @@ from engine.sql.expressions import (
     fault_of,
     free_name,
     parse,
+    quoted,
     same_but_case,
     unheld,
     wrong_function,
@@ -34,6 +35,8 @@ _TYPES: dict[type, str] = {str: "VARCHAR", bool: "BOOLEAN", int: "BIGINT", float
 _UNKNOWN = '"NULL"'
 _PICKS_AT_ONCE = 2_000_000
 _CONDITIONS_AT_ONCE = 100
+_FEW = 20_000
+"""Rows that are handed to DuckDB as lists."""
 
 
 class _Table(NamedTuple):
@@ -206,13 +209,44 @@ def _table(expressions: Sequence[str], rows: Rows, kind: Kind) -> _Table:
 @contextmanager
 def _registered(table: _Table) -> Iterator[duckdb.DuckDBPyConnection]:
     """Give a connection on which rows are a table, numbered."""
+    with closed_off() as connection:
+        if not _filled(connection, table):
+            connection.register(table.name, _arrow(table))
+        yield connection
+
+
+def _filled(connection: duckdb.DuckDBPyConnection, table: _Table) -> bool:
+    """Make a table of a few rows with columns of one type each; return False where the rows are no such ones.
+
+    Arrow would bring them as fast, once it is imported, which takes longer than all else in the check of a recipe:
+    its conversion of lists imports pandas.
+    """
+    types = {name: _type(values) for name, values in table.columns.items()}
+    if table.size > _FEW or not all(types.values()):
+        return False
+    listed = [f"unnest(?::BIGINT[]) AS {table.number}"]
+    listed += [f"unnest(?::{kind}[]) AS {quoted(name)}" for name, kind in types.items()]
+    query = f"CREATE TEMP TABLE {table.name} AS SELECT {', '.join(listed)}"
+    try:
+        connection.execute(query, [list(range(table.size)), *table.columns.values()])
+    except Exception:
+        # A number of more than 64 bits, halves of characters: Arrow has its own way with them.
+        return False
+    return True
+
+
+def _type(values: list[Any]) -> str | None:
+    """Return DuckDB's type of values that are all of one, or missing; None for all others."""
+    kinds = set(map(type, values)) - {type(None)}
+    return _TYPES.get(kinds.pop()) if len(kinds) == 1 else None
+
+
+def _arrow(table: _Table) -> pa.Table:
     import pyarrow as pa
 
     columns: dict[str, Any] = {table.number: pa.array(range(table.size), pa.int64())}
     columns |= {name: _column(values) for name, values in table.columns.items()}
-    with closed_off() as connection:
-        connection.register(table.name, pa.table(columns))
-        yield connection
+    return pa.table(columns)
 
 
 def _column(values: list[Any]) -> pa.Array:

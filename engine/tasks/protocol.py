@@ -22,9 +22,7 @@ from engine.turns.tools import Said
 class TaskParams(BaseModel):
     """Base of every kind's own parameters, `task.params` in a recipe."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 @dataclass(frozen=True, slots=True)

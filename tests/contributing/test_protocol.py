@@ -128,10 +128,8 @@ def test_a_protocol_is_a_file_and_a_line(tmp_path: Path) -> None:
     engine = CopiedEngine(tmp_path)
     engine.write("engine/backends/parrot.py", PROTOCOL)
     registry = "engine/backends/__init__.py"
-    engine.change(registry, "    openai,\n", "    openai,\n    parrot,\n")
-    engine.change(
-        registry, "        openai.BACKEND,\n", "        openai.BACKEND,\n        parrot.BACKEND,\n"
-    )
+    line = '            "openai",\n'
+    engine.change(registry, line, f'{line}            "parrot",\n')
     assert engine.run(TRIAL).splitlines() == [
         "probe None shape 7.0 []",
         "schema None shape 7.0 ['rate_limit']",

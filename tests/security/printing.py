@@ -22,5 +22,5 @@ PRINTING = {
     "cli/terminal/streams.py::print_anything": "says what becomes of what an encoding lacks",
     "cli/terminal/streams.py::print_records": JSON,
     "cli/terminal/streams.py::write": CLEAN,
-    "system/log_file.py::handleError": "clean (plain_text.clean)",
+    "system/log_writing.py::handleError": "clean (plain_text.clean)",
 }

@@ -135,10 +135,10 @@ def test_reports(place: str, inside: bool, tmp_path: Path) -> None:
 
 
 def test_a_log_and_those_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from engine.system import log_file
+    from engine.system import log_writing
 
-    monkeypatch.setattr(log_file, "MOST_BYTES", 200)
-    with log_file.log_to(tmp_path / "log", "info"):
+    monkeypatch.setattr(log_writing, "MOST_BYTES", 200)
+    with log_writing.log_to(tmp_path / "log", "info"):
         for _ in range(5):
             logging.getLogger("engine.test").info("%s", "x" * 100)
     names = {path.name for path in tmp_path.iterdir()}

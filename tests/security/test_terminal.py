@@ -236,7 +236,7 @@ def test_comparisons_and_files_for_review_have_no_formulas(tmp_path: Path) -> No
 
 
 def test_the_log_can_be_read_in_a_terminal(tmp_path: Path) -> None:
-    from engine.system.log_file import log_to
+    from engine.system.log_writing import log_to
 
     said = "from a server: \x9b31m\u202e\x1b[2J"
     with log_to(tmp_path / "log", "info"):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import RecipeError
+from engine.spec import templates
 from engine.spec.package_data import shipped
 from engine.spec.prompts import PromptLibrary, parse_prompt
 from engine.spec.templates import fenced
@@ -182,6 +183,8 @@ def test_links_out_of_the_folders_are_refused(tmp_path: Path) -> None:
 def test_every_shipped_prompt_is_well_formed(name: str, tmp_path: Path) -> None:
     prompt = PromptLibrary(tmp_path).get(name)
     assert prompt.sections
+    for section in prompt.sections:
+        templates.compiled(section.text, name)  # not done for these when a recipe is checked
     text = prompt.path.read_text(encoding="utf-8")
     assert text.startswith("{# purpose:")
     declared = text.split("variables:", 1)[1].split("#}")[0].strip(" ;\n")

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from engine.errors import RecipeError
-from engine.spec.reply_schemas import SchemaLibrary
+from engine.spec.package_data import shipped
+from engine.spec.reply_schemas import SchemaLibrary, _checked
 
 
 def ours(pack: str = "small") -> dict[str, Any]:
@@ -89,3 +90,11 @@ def test_a_pack_without_a_schema_is_told_which_file_to_write(tmp_path: Path) -> 
     said = refused(tmp_path, "nonsense", "mine")
     assert "the pack 'mine' has no schema 'nonsense', and there is none for all packs" in said
     assert "write schemas/mine/nonsense.schema.json" in said
+
+
+@pytest.mark.parametrize(
+    "file", sorted(shipped("schemas").rglob("*.schema.json")), ids=lambda file: file.name
+)
+def test_the_engines_own_schemas_are_schemas(file: Path) -> None:
+    """They are not checked when a recipe is."""
+    assert isinstance(_checked(file.read_text("utf-8")), dict)

@@ -15,9 +15,7 @@ from engine.servers import KeyName, ServerUrl
 class Price(BaseModel):
     """Money per million tokens, in a currency of your choice (the same for all models)."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     prompt: float = Field(ge=0)
     """Price of a million prompt tokens."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.backends import lifetime, openai
+from engine.backends import lifetime
 from engine.backends.entry import ChatEndpoint
 from engine.backends.protocol import Message, Progress, Request
 from engine.backends.serving import guidellm, server
@@ -134,6 +134,8 @@ def _warm_up(job: Job, address: ChatEndpoint) -> None:
         "patience_s": WARM_UP_PATIENCE,
         "timeout_s": 600.0,
     }
+    from engine.backends import openai  # its client is much to import, and few recipes measure
+
     model = openai.BACKEND.open("generator", None, address.model, settings)
     request = Request(job.prompts[0], None, job.max_tokens, 0.0, address.model)
     for group in model.complete_many([request], ()):  # type: ignore[union-attr]

@@ -7,7 +7,6 @@ endpoint and nothing else: no hub is asked, and tokens are counted by the server
 
 from __future__ import annotations
 
-import asyncio
 import importlib.metadata
 import json
 import math
@@ -81,6 +80,8 @@ def measure(spec: Mapping[str, Any], prompts: Sequence[Any], concurrency: int) -
         outputs=[],
     )
     scenario = BenchmarkScenario(spec=arguments)
+    import asyncio
+
     report, _ = asyncio.run(benchmark_generative_text(args=scenario, progress=False, console=None))
     return _numbers(report.benchmarks[0], concurrency, len(prompts), _key(spec) or "")
 

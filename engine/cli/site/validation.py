@@ -16,7 +16,6 @@ from engine.cli.terminal.streams import echo, for_programs
 from engine.errors import EngineError, Location, Problem, RecipeError
 from engine.gate.roots import PROJECT, allowed
 from engine.site.tree import is_tree, read_tree
-from engine.site.validation import validate_tree
 from engine.spec.loader import find_recipe
 from engine.system.plain_text import clean_json
 
@@ -67,6 +66,8 @@ def show_tree_validation(
             "--var and --set are for one recipe, and a folder may hold many",
             "name the recipe, or write the value into it; data that are not here: --no-data",
         )
+    from engine.site.validation import validate_tree
+
     tree = read_tree(folder)
     if asked.verbose:
         for path in tree.ignored:

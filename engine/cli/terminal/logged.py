@@ -18,7 +18,6 @@ import typer
 
 from engine.cli.terminal.ending import BUG, as_condition
 from engine.errors import EngineError, Interrupted, Problem, RecipeError
-from engine.system.log_file import log_to
 from engine.version import __version__
 
 _log = logging.getLogger(__name__)
@@ -76,6 +75,8 @@ def _logged(verb: Callable[..., Any]) -> Callable[..., Any]:
     def run(*args: Any, log_file: Path | None, log_level: str, **given: Any) -> Any:
         if log_file is None:
             return verb(*args, **given)
+        from engine.system.log_writing import log_to
+
         with log_to(log_file, log_level), _told(log_file):
             return verb(*args, **given)
 

@@ -12,9 +12,7 @@ from engine.spec.parts import Name, Size, Spec
 class ModelSpec(BaseModel):
     """A model and the backend that runs it; further keys are the backend's own settings."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="allow", strict=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
 
     backend: str
     """What runs the model, or speaks to its server (`pada list backends`)."""

@@ -15,9 +15,7 @@ from engine.spec.recipe.taxonomy import Taxonomy
 class Cluster(BaseModel):
     """How diagnoses are grouped into patterns; further keys are the algorithm's own settings."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="allow", strict=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
 
     algorithm: str = "kmeans"
     """How clusters are found (`pada list clusterers`)."""

@@ -18,8 +18,9 @@ from engine.cli.app import app
 from engine.cli.terminal.logged import add_log_options
 from engine.errors import EngineError
 from engine.metrics import rouge
-from engine.system import log_file
-from engine.system.log_file import about, hide, log_to
+from engine.system import log_writing
+from engine.system.log_file import about, hide
+from engine.system.log_writing import log_to
 
 _log = logging.getLogger("engine.tests")
 
@@ -133,7 +134,7 @@ def test_a_bug_is_in_the_log_with_its_traceback_and_told_where_it_ends(
     assert lines(file)[-1]["exit_code"] == 1
 
 
-@pytest.mark.parametrize("level", log_file.LEVELS)
+@pytest.mark.parametrize("level", log_writing.LEVELS)
 def test_a_level_leaves_out_what_is_below_it(tmp_path: Path, level: str) -> None:
     with log_to(tmp_path / "log", level):
         for number in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
@@ -141,7 +142,7 @@ def test_a_level_leaves_out_what_is_below_it(tmp_path: Path, level: str) -> None
             logging.getLogger("library").log(number, "said")
     ours = [one["level"] for one in lines(tmp_path / "log") if one["from"] == "engine.tests"]
     theirs = [one["level"] for one in lines(tmp_path / "log") if one["from"] == "library"]
-    assert ours == list(log_file.LEVELS)[log_file.LEVELS.index(level) :]
+    assert ours == list(log_writing.LEVELS)[log_writing.LEVELS.index(level) :]
     assert theirs == ["warning", "error"]
 
 
@@ -190,7 +191,7 @@ def test_no_key_stands_in_a_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_log_stays_below_its_size_and_keeps_what_went_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_file, "MOST_BYTES", 2_000)
+    monkeypatch.setattr(log_writing, "MOST_BYTES", 2_000)
     with log_to(tmp_path / "log", "info"):
         for number in range(100):
             _log.info("line %d", number)

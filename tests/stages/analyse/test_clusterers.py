@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from engine.spec.reference.described import meaning
 from engine.stages.analyse.clusterers import CLUSTERERS, NOISE, Clustering, clustering, stable_k
 from engine.stages.analyse.clusterers import vectors as vectors_module
 from engine.stages.analyse.clusterers.found import find
@@ -105,8 +106,8 @@ def test_a_clusterer_says_what_it_is(name: str) -> None:
     assert clusterer.description
     assert clusterer.version >= 1
     assert (clusterer.settings.__doc__ or "").strip()
-    for field in clusterer.settings.model_fields.values():
-        assert field.description
+    for field in clusterer.settings.model_fields:
+        assert meaning(clusterer.settings, field)
 
 
 def test_any_numbers_may_be_an_algorithms_own_labels_and_noise_stays_noise() -> None:

@@ -24,9 +24,7 @@ NOISE = -1
 class ClustererSettings(BaseModel):
     """Base of every clusterer's settings, the further keys of `patterns.cluster` in a recipe."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     min_size: Count = Field(default=3, ge=1)
     """Fewest diagnoses that make a pattern: smaller clusters are dropped, unless all are smaller."""
