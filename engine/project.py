@@ -441,7 +441,9 @@ class Project:
             with limited(self.loaded), watching(self.state, run, recipe.name, watcher) as watched:
                 # Replies that cost nothing now are not held against what the recipe allows.
                 budget = Budget() if recorded else recipe.budget
-                return execute(plan, resources, budget, store, run, watched, origins, recorded)
+                return execute(
+                    plan, resources, budget, store, run, watched, origins, recorded, recipe.executor
+                )
 
     def small(self, rows: int, steps: int, state: Path) -> Project:
         """Return the project of a preview in a state folder of its own: few rows and steps, one round, one seed."""

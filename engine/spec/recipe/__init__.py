@@ -8,6 +8,7 @@ from engine.spec.extending.typed import Value, Var, VarType
 from engine.spec.recipe.augment import Augment, LabelBy, Mine, MineBy, OperatorSpec, Quota
 from engine.spec.recipe.benchmark import Benchmark, Endpoint
 from engine.spec.recipe.data import Data, Format, Sample, Source, SplitFrom
+from engine.spec.recipe.executor import Executor
 from engine.spec.recipe.failures import Failures, FailureSource
 from engine.spec.recipe.limits import Limits
 from engine.spec.recipe.loop import Budget, Loop, Stop
@@ -41,6 +42,7 @@ __all__ = [
     "Cluster",
     "Data",
     "Endpoint",
+    "Executor",
     "FailureSource",
     "Failures",
     "Fold",

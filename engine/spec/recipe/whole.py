@@ -12,6 +12,7 @@ from engine.spec.parts import Name, Spec
 from engine.spec.recipe.augment import Augment
 from engine.spec.recipe.benchmark import Benchmark
 from engine.spec.recipe.data import Data
+from engine.spec.recipe.executor import Executor
 from engine.spec.recipe.failures import Failures
 from engine.spec.recipe.limits import Limits
 from engine.spec.recipe.loop import Budget, Loop
@@ -69,6 +70,7 @@ class Recipe(Spec):
     loop: Loop = Loop()
     budget: Budget = Budget()
     limits: Limits = Limits()
+    executor: Executor = Executor()
     benchmark: Benchmark | None = None
     """How fast the student answers when it is served; left out, nothing is served and timed."""
     seeds: list[Annotated[Count, Field(ge=0)]] = Field(default=[0], min_length=1)

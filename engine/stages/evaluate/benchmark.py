@@ -138,5 +138,5 @@ def _accounts(
 
 
 BENCHMARK = Stage(
-    "benchmark", 1, BenchmarkParams, BenchmarkInputs, Benchmarked, benchmark, accounts=_accounts
-)
+    "benchmark", 1, BenchmarkParams, BenchmarkInputs, Benchmarked, benchmark, alone=True, accounts=_accounts
+)  # fmt: skip
