@@ -54,7 +54,7 @@ from engine.slicing.log import Drift, drift, log_rows
 from engine.slicing.validation import ValidationRows, validation_rows
 from engine.spec.limited import limited
 from engine.spec.loader import LoadedRecipe, load
-from engine.spec.recipe import Budget, OperatorSpec, Value
+from engine.spec.recipe import OperatorSpec, Value
 from engine.spec.repository import check_packages, state_folder
 from engine.store import FILE, Store, reader
 from engine.system.files import private
@@ -439,11 +439,7 @@ class Project:
             recipe = self.loaded.recipe
             origins = Origins(store, run, recipe.name, recipe.version)
             with limited(self.loaded), watching(self.state, run, recipe.name, watcher) as watched:
-                # Replies that cost nothing now are not held against what the recipe allows.
-                budget = Budget() if recorded else recipe.budget
-                return execute(
-                    plan, resources, budget, store, run, watched, origins, recorded, recipe.executor
-                )
+                return execute(plan, resources, recipe, store, run, watched, origins, recorded)
 
     def small(self, rows: int, steps: int, state: Path) -> Project:
         """Return the project of a preview in a state folder of its own: few rows and steps, one round, one seed."""

@@ -12,8 +12,7 @@ from rich.text import Text
 from engine.cli.terminal.output import make_console, say
 from engine.cli.terminal.streams import echo
 from engine.gate import KeyUse, has_consent
-from engine.plan.chain import longest_chain
-from engine.plan.explain import AFTER_DOWNLOAD, NodeState, mermaid
+from engine.plan.explain import AFTER_DOWNLOAD, NodeState, longest_chain, mermaid
 from engine.plan.flow import flows, host_of, key_of, measured_use, timed, uses_of
 from engine.plan.graph import UNFETCHED
 from engine.plan.packs import WRITERS, choose, judged_by_teacher, softened

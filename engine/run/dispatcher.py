@@ -20,10 +20,10 @@ from engine.plan.graph import Node
 from engine.plan.resources import RoleModel
 from engine.run.batches import Batch, write_batch
 from engine.run.budget import BudgetTracker
+from engine.run.driving.talking import Talk, Waiting, Warnings
 from engine.run.ledger import Ledger
 from engine.run.progress import Reporter
 from engine.run.session import Session
-from engine.run.talking import Talk, Waiting, Warnings
 from engine.stages import STAGES
 from engine.stages.protocol import Pending
 

@@ -29,17 +29,16 @@ from engine.run.budget import BudgetTracker
 from engine.run.content import content_hash
 from engine.run.context import NodeContext
 from engine.run.dispatcher import BudgetReached, Dispatcher
+from engine.run.driving.ready import Place, Ready
+from engine.run.driving.so_far import SoFar
+from engine.run.driving.talking import Answered, Talk, Talked, Waiting, beside
 from engine.run.executors import Began, Lacks, Shared, Work, Worked, open_executor
 from engine.run.ledger import Ledger
 from engine.run.origins import Origins
-from engine.run.ready import Place, Ready
 from engine.run.repeated import Recorded
 from engine.run.session import Session
-from engine.run.so_far import SoFar
-from engine.run.talking import Answered, Talk, Talked, Waiting, beside
 from engine.run.watching import Watched
-from engine.spec.recipe import Budget
-from engine.spec.recipe import Executor as ExecutorSpec
+from engine.spec.recipe import Budget, Recipe
 from engine.stages import STAGES
 from engine.stages.outputs import Output
 from engine.stages.protocol import Account, Pending
@@ -50,7 +49,6 @@ from engine.system.log_file import about, hide
 
 _log = logging.getLogger(__name__)
 
-LOCAL = ExecutorSpec()
 PATIENCE = 30.0
 """Seconds that a run which cannot go on waits for replies that are under way, and for threads to end."""
 
@@ -81,16 +79,17 @@ class Execution:
         self,
         plan: Plan,
         resources: Resources,
-        budget: Budget,
+        recipe: Recipe,
         store: Store,
         run: str,
         reporter: Watched,
         recorded: Recorded | None = None,
-        executor: ExecutorSpec = LOCAL,
     ) -> None:
         """Take what to run, where its rows go, and where work is done; `run` is an id from `store.start_run`."""
         self._plan, self._resources = plan, resources
         self._store, self._run, self._reporter = store, run, reporter
+        # Replies that cost nothing now are not held against what the recipe allows.
+        budget = Budget() if recorded else recipe.budget
         self._tracker = BudgetTracker(budget, store.spent(node.id for node in plan.nodes.values()))
         reporter.planned(
             plan, budget.model_dump(), lambda: (self._tracker.spent, self._tracker.in_flight)
@@ -105,7 +104,9 @@ class Execution:
         """What others have done: what they post is taken by the driver, one after the other."""
         self._stop = stopping.Stop()
         shared = Shared(resources.prompts, resources.models, store.state.absolute())
-        self._executor = open_executor(executor, shared, reporter, self._happened.put, self._stop)
+        self._executor = open_executor(
+            recipe.executor, shared, reporter, self._happened.put, self._stop
+        )
         self._ready = Ready(plan)
         self._finished: Mapping[str, object] = {}
         self._began: dict[str, tuple[datetime, float]] = {}
@@ -422,17 +423,16 @@ def check_accounts(node: str, accounts: Iterable[Account]) -> None:
 def execute(
     plan: Plan,
     resources: Resources,
-    budget: Budget,
+    recipe: Recipe,
     store: Store,
     run: str,
     reporter: Watched,
     origins: Origins,
     recorded: Recorded | None = None,
-    executor: ExecutorSpec = LOCAL,
 ) -> Outcome:
     """Run a plan, and note in the store how it ended and where its patterns were first seen, whatever happens.
 
-    With `recorded` replies no model is asked in calls. What `executor` says decides where work is done, and no row.
+    With `recorded` replies no model is asked in calls. The recipe says what may be spent, and where work is done.
 
     Raises:
         EngineError: the run cannot go on, or work cannot be done where it says.
@@ -442,7 +442,7 @@ def execute(
         hide(backend.secrets(backend.parse(model.settings)))
     with about(run=run):
         return _executed(
-            Execution(plan, resources, budget, store, run, reporter, recorded, executor),
+            Execution(plan, resources, recipe, store, run, reporter, recorded),
             store,
             run,
             origins,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.run.executors.cluster import Cluster
 from engine.run.executors.here import Beside, InTurn
 from engine.run.executors.performing import Shared
 from engine.run.executors.processes import Processes
@@ -28,6 +29,8 @@ def open_executor(
     """
     if spec.kind == "serial":
         return InTurn(shared, reporter, post)
+    if spec.kind == "ray":
+        return Cluster(spec, shared, reporter, post)
     if spec.apart:
         slots = spec.slots or spec.gpus or 1
         return Processes(shared, reporter, post, slots, spec.threads, spec.gpus)

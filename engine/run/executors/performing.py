@@ -63,14 +63,17 @@ class Performer:
         # No work of the kind that is carried embeds anything: whatever does is the driver's own.
         self._session = Session(shared.models, reporter, lambda: [])
 
-    def perform(self, work: Work) -> Output | Lacks:
-        """Return a node's rows, or what it must know before; raises what its stage raises."""
+    def perform(self, work: Work, reporter: Reporter | None = None) -> Output | Lacks:
+        """Return a node's rows, or what it must know before; raises what its stage raises.
+
+        Where `reporter` is given it watches this work alone.
+        """
         context = NodeContext(
             work.node,
             self._shared.prompts,
             self._session,
             Given(work.replies),
-            self._reporter,
+            reporter or self._reporter,
             self._shared.state,
         )
         with about(stage=work.node.name):

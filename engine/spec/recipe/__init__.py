@@ -8,9 +8,8 @@ from engine.spec.extending.typed import Value, Var, VarType
 from engine.spec.recipe.augment import Augment, LabelBy, Mine, MineBy, OperatorSpec, Quota
 from engine.spec.recipe.benchmark import Benchmark, Endpoint
 from engine.spec.recipe.data import Data, Format, Sample, Source, SplitFrom
-from engine.spec.recipe.executor import Executor
 from engine.spec.recipe.failures import Failures, FailureSource
-from engine.spec.recipe.limits import Limits
+from engine.spec.recipe.limits import Executor, Limits
 from engine.spec.recipe.loop import Budget, Loop, Stop
 from engine.spec.recipe.metrics import MetricSpec, Rubric, Slice
 from engine.spec.recipe.models import Models, ModelSpec, StudentSpec, WriterSpec

@@ -12,9 +12,8 @@ from engine.spec.parts import Name, Spec
 from engine.spec.recipe.augment import Augment
 from engine.spec.recipe.benchmark import Benchmark
 from engine.spec.recipe.data import Data
-from engine.spec.recipe.executor import Executor
 from engine.spec.recipe.failures import Failures
-from engine.spec.recipe.limits import Limits
+from engine.spec.recipe.limits import Executor, Limits
 from engine.spec.recipe.loop import Budget, Loop
 from engine.spec.recipe.metrics import MetricSpec, Slice
 from engine.spec.recipe.models import Models

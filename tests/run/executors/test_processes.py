@@ -65,7 +65,8 @@ def until(found: Callable[[], Any], seconds: float = 60) -> Any:
     """Return what is found, as soon as there is something."""
     ends = time.monotonic() + seconds
     while not (value := found()):
-        assert time.monotonic() < ends, "nothing came"
+        if time.monotonic() > ends:
+            raise TimeoutError("nothing came")
         time.sleep(0.01)
     return value
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from engine.identity import Params
-from engine.plan.chain import longest_chain
+from engine.plan.explain import longest_chain
 from engine.plan.graph import Node, Plan
-from engine.run.ready import Ready
+from engine.run.driving.ready import Ready
 from engine.stages.forecast import Range
 
 
