@@ -201,7 +201,7 @@ class Execution:
             if self._away or self._talks:
                 return False
             return self._work_on(self._ready.pop(["alone"]))
-        if (talk := self._dispatcher.next(first=not self._executor.beside)) is not None:
+        if (talk := self._dispatcher.next(first=True)) is not None:
             self._converse(talk)
             return True
         places: list[Place] = ["driver"] if self._executor.beside else ["driver", "alone"]
@@ -212,6 +212,7 @@ class Execution:
                 return self._work_on(slot)
         if self._work_on(self._ready.pop(places)):
             return True
+        # Only now: what nodes that are ready ask is sent together.
         if (talk := self._dispatcher.next()) is not None:
             self._converse(talk)
             return True
@@ -226,11 +227,9 @@ class Execution:
             raise BudgetReached(self._tracker.exhausted)
         with about(stage=node.name):
             asked = self._asked.get(node.name)
-            if asked is not None and self._dispatcher.is_local(asked.role):
-                lacks = len(self._ledger.known(asked.requests)) < len(asked.requests)
-                if lacks:
-                    self._answer_here(node, asked)
-                    return True
+            if asked and self._dispatcher.is_local(asked.role) and self._lacks(asked):
+                self._answer_here(node, asked)
+                return True
             self._began.setdefault(node.name, (now(), time.monotonic()))
             self._reporter.node(node.name, "running")
             if place == "slot":
@@ -292,18 +291,18 @@ class Execution:
     def _wait(self, node: Node, pending: Pending) -> None:
         """Let a node wait for replies, where they are not there."""
         self._asked[node.name] = pending
-        known = self._ledger.known(pending.requests)
-        when = (
-            "now"
-            if len(known) == len(set(r.id for r in pending.requests))
-            else self._dispatcher.when(node, pending)
-        )
+        when = self._dispatcher.when(node, pending) if self._lacks(pending) else "now"
         if when == "now":
             self._again([node])
             return
         self._reporter.node(node.name, "waiting")
         if when == "in its turn":
             self._ready.push(node, "slot")
+
+    def _lacks(self, pending: Pending) -> bool:
+        """Return whether a request has no reply yet: a seed beside may have asked the same meanwhile."""
+        known = self._ledger.known(pending.requests)
+        return any(request.id not in known for request in pending.requests)
 
     def _again(self, nodes: Iterable[Node]) -> None:
         """Let nodes go on whose requests are answered."""

@@ -30,6 +30,7 @@ from engine.stages.outputs import Loaded
 from engine.version import versions
 from tests.e2e.runs import answered_twice, results, rows
 from tests.e2e.scripted_project import write_project
+from tests.run.executors.ray_cluster import machines
 
 HERE = {**versions(), "python": ".".join(versions()["python"].split(".")[:2])}
 CHANGES = {"SEEDS": "[0, 1]", "PATTERNS": "{cluster: {k: 3}, diagnose: 6}", "ROWS": "4"}
@@ -154,25 +155,11 @@ def test_rows_come_back_from_arrow_as_they_went() -> None:
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def cluster() -> Iterator[str]:
     """Three machines of one CPU each; gives the head's address."""
     pytest.importorskip("ray")
-    from ray.cluster_utils import Cluster
-
-    each = {"num_cpus": 1, "object_store_memory": 80_000_000}
-    with pytest.MonkeyPatch.context() as patch:
-        # A machine that is slow to start is not a broken one.
-        patch.setenv("RAY_raylet_start_wait_time_s", "240")
-        patch.setenv("RAY_agent_register_timeout_ms", "240000")
-        machines = Cluster(
-            initialize_head=True, head_node_args={**each, "include_dashboard": False}
-        )
-        for _ in range(2):
-            machines.add_node(**each)
-        try:
-            yield str(machines.address)
-        finally:
-            machines.shutdown()
+    with machines(3) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
