@@ -23,7 +23,7 @@ DECIDING = ("pada-engine", "python", "torch", "transformers", "peft")
 """What must be the same on all machines: rows, or the last digits of weights, depend on them."""
 ANSWER = 5.0
 """Seconds that an address has to answer in."""
-LOOK = 120.0
+LOOK = 240.0
 """Seconds that a cluster's machines have to look around: a worker process is started first."""
 _HINT = "set executor.address to the head's HOST:PORT, or start one there: `ray start --head`"
 
@@ -61,19 +61,28 @@ def check_cluster(spec: Spec, state: Path) -> None:
             has other versions of what decides rows, or does not see the project's state folder.
     """
     ray = connected(spec)
-    places(ray, spec)
-    with _mark(state) as (file, content):
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+    try:
+        places(ray, spec)
+        _look_around(ray, state)
+    except BaseException:
+        ray.shutdown()
+        raise
 
-        look = ray.remote(looker()).options(
-            num_cpus=0, max_retries=0, runtime_env={"env_vars": {"PYTHONPATH": package_paths()}}
-        )
+
+def _look_around(ray: Any, state: Path) -> None:
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    look = ray.remote(looker())
+    environment = {"env_vars": {"PYTHONPATH": package_paths()}}
+    with _mark(state) as (file, content):
         asked = {
-            node["NodeID"]: look.options(
-                scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            node: look.options(
+                num_cpus=0,
+                max_retries=0,
+                runtime_env=environment,
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
             ).remote(str(file), content)
-            for node in ray.nodes()
-            if node["Alive"]
+            for node in (one["NodeID"] for one in ray.nodes() if one["Alive"])
         }
         for node, reference in asked.items():
             try:

@@ -43,6 +43,8 @@ class Cluster:
         self.slots = places(self._ray, spec)
         self._reporter, self._post = reporter, post
         ray = self._ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
         self._mark = secrets.token_hex(8)
         variables = {
             "PYTHONPATH": package_paths(),
@@ -51,7 +53,13 @@ class Cluster:
             THREADS: str(spec.threads or os.environ.get("OMP_NUM_THREADS", "")),
         }
         environment = {"env_vars": variables}
-        self._relay = ray.remote(Relay).options(num_cpus=0, runtime_env=environment).remote()
+        # On this machine, so that it is there for as long as the driver is.
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        self._relay = (
+            ray.remote(Relay)
+            .options(num_cpus=0, runtime_env=environment, scheduling_strategy=here)
+            .remote()
+        )
         self._task = ray.remote(perform).options(
             num_cpus=spec.threads or 1,
             num_gpus=1 if spec.gpus else 0,

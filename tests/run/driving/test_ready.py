@@ -65,5 +65,5 @@ def test_the_longest_chain_goes_by_minutes_where_they_are_known_and_else_by_node
     by_time = longest_chain(PLAN, (), minutes)
     assert by_time is not None
     assert by_time.told == "load; b: train → predict; track"
-    assert by_time.minutes == (10, 20)
+    assert by_time.minutes == Range(10, 20)
     assert longest_chain(PLAN, {one.id for one in PLAN.nodes.values()}, minutes) is None

@@ -24,6 +24,7 @@ def _free_port() -> int:
 @contextmanager
 def machines(count: int, cpus: int = 1) -> Iterator[str]:
     """Start machines of so many CPUs each, and give the head's address; all of it ends with the block."""
+    import ray
     from ray._private import services
     from ray.cluster_utils import Cluster
 
@@ -51,6 +52,8 @@ def machines(count: int, cpus: int = 1) -> Iterator[str]:
         patch.setenv("RAY_raylet_start_wait_time_s", "240")
         patch.setenv("RAY_agent_register_timeout_ms", "240000")
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        # Ray lets its workers wait for whatever else a machine does.
+        patch.setenv("RAY_worker_niceness", "0")
         each = {"num_cpus": cpus, "object_store_memory": MEMORY}
         cluster = Cluster(initialize_head=True, head_node_args={**each, "include_dashboard": False})
         try:
@@ -58,4 +61,5 @@ def machines(count: int, cpus: int = 1) -> Iterator[str]:
                 cluster.add_node(**each)
             yield str(cluster.address)
         finally:
+            ray.shutdown()
             cluster.shutdown()
