@@ -117,6 +117,17 @@ def test_work_whose_processes_are_killed_again_and_again_ends_the_run_in_words(
     assert "executor.slots" in error.hint
 
 
+def test_work_that_is_told_to_end_ends_and_is_not_done_again(
+    prepared: Prepared, workers: tuple[Processes, queue.SimpleQueue[Any], list[Event]]
+) -> None:
+    processes, happened, told = workers
+    processes.submit(prepared.work)
+    until(_children)
+    processes.close(60)
+    assert isinstance(result(happened), Interrupted)
+    assert told == []
+
+
 def test_rows_that_a_worker_has_are_not_sent_again(prepared: Prepared) -> None:
     there, here = Rows(), Rows()
     work = prepared.work
