@@ -23,8 +23,17 @@ def test_who_works_under_a_word_hears_it_and_others_do_not() -> None:
     heard: list[str] = []
     ready, told = threading.Event(), threading.Event()
 
+    def wake() -> None:
+        heard.append("woken")
+        told.set()
+
+    def tell() -> None:
+        ready.wait(60)
+        other.tell()
+        stop.tell()
+
     def work() -> None:
-        with stopping.under(stop), stopping.heard(lambda: (heard.append("woken"), told.set())):
+        with stopping.under(stop), stopping.heard(wake):
             stopping.check()
             ready.set()
             assert told.wait(60)
@@ -32,7 +41,7 @@ def test_who_works_under_a_word_hears_it_and_others_do_not() -> None:
             with pytest.raises(Interrupted):
                 stopping.check()
 
-    teller = threading.Thread(target=lambda: (ready.wait(60), other.tell(), stop.tell()))
+    teller = threading.Thread(target=tell)
     teller.start()
     in_thread(work)
     teller.join()

@@ -33,7 +33,11 @@ from tests.e2e.scripted_project import write_project
 from tests.run.executors.ray_cluster import machines
 
 HERE = {**versions(), "python": ".".join(versions()["python"].split(".")[:2])}
-CHANGES = {"SEEDS": "[0, 1]", "PATTERNS": "{cluster: {k: 3}, diagnose: 6}", "ROWS": "4"}
+CHANGES: dict[str, Any] = {
+    "SEEDS": "[0, 1]",
+    "PATTERNS": "{cluster: {k: 3}, diagnose: 6}",
+    "ROWS": "4",
+}
 
 
 def refused(spec: dict[str, Any], state: Path) -> str:

@@ -149,7 +149,7 @@ def test_errors_are_the_same_on_the_other_side_and_a_bug_says_where_it_is() -> N
     assert isinstance(full, EngineError)
     assert "/x: No space left" in str(full)
     try:
-        {}["a row's words"]
+        raise KeyError("a row's words")
     except KeyError as error:
         bug = Failure.of(error).error
     assert isinstance(bug, InternalError)
