@@ -409,7 +409,7 @@ class Project:
         """Run the recipe, or go on with it: what is finished is not done again.
 
         Args:
-            progress: Called with everything that the run tells.
+            progress: Called with everything that the run tells, by one thread at a time.
             reporter: In place of `progress`.
             trust: Keys that may be sent and where, such as `OPENAI_API_KEY=https://api.openai.com/v1`; `pada trust
                 --key` says so for good. Servers on this machine, and those without a key, need none.
