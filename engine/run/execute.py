@@ -222,7 +222,7 @@ class Execution:
         """Take a node as far as it goes now; return whether there is one."""
         if found is None:
             return False
-        node, place = found
+        node, _ = found
         if self._tracker.over_time():
             raise BudgetReached(self._tracker.exhausted)
         with about(stage=node.name):
@@ -232,7 +232,8 @@ class Execution:
                 return True
             self._began.setdefault(node.name, (now(), time.monotonic()))
             self._reporter.node(node.name, "running")
-            if place == "slot":
+            # Not where it waited: a node of the driver's waits for a slot while its model is to answer on this machine.
+            if self._place_of(node) == "slot":
                 self._away.add(node.name)
                 self._executor.submit(
                     Work(
