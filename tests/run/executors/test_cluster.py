@@ -56,9 +56,12 @@ def test_more_than_this_machine_has_is_refused_before_anything_is_begun(tmp_path
     assert rows(tmp_path / "state", "SELECT id FROM run") == []
 
 
-@pytest.mark.models
-def test_more_graphics_cards_than_there_are_are_refused(tmp_path: Path) -> None:
-    assert "torch sees" in refused({"gpus": 999}, tmp_path)
+def test_more_graphics_cards_than_there_are_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "_cards", lambda: 1)
+    assert "asks for 2 graphics cards, and torch sees 1" in refused({"gpus": 2}, tmp_path)
+    checking.check(Executor(gpus=1), tmp_path)
 
 
 def test_without_ray_it_is_said_how_to_have_it(
