@@ -28,7 +28,7 @@ from engine.run.progress import Event
 from engine.spec.recipe import Executor
 from engine.stages.outputs import Loaded
 from engine.version import versions
-from tests.e2e.runs import answered_twice, results, rows
+from tests.e2e.runs import answered_twice, results, rows, start
 from tests.e2e.scripted_project import write_project
 from tests.run.executors.ray_cluster import machines
 
@@ -213,6 +213,29 @@ def test_a_worker_that_is_killed_costs_its_task_alone_and_rows_are_those_of_this
     assert all(f"  on {socket.gethostname()} (" in line for line in trained)
     assert not [line for line in lines if "/score " in line and "  on " in line]
     assert not list((tmp_path / "state" / "running").glob("seen-*"))
+
+
+@pytest.mark.long
+def test_after_a_driver_that_died_the_next_run_goes_on_from_what_is_committed(
+    cluster: str, serial: Path, tmp_path: Path
+) -> None:
+    recipe = write_project(tmp_path / "project", **CHANGES)
+    settings = ("--set", "executor.kind=ray", "--set", f"executor.address={cluster}")
+    driver = start("run", str(recipe), "--state", str(tmp_path / "state"), *settings)
+    assert driver.stdout is not None
+    trained = next(line for line in driver.stdout if "/round-0/train " in line)
+    driver.kill()
+    driver.communicate()
+    told: list[Event] = []
+    again = Project.open(
+        recipe, tmp_path / "state", settings={"executor": {"kind": "ray", "address": cluster}}
+    )
+    outcome = again.run(told.append)
+    assert (outcome.status, outcome.run) == ("done", "r0001")
+    assert outcome.cached > 0
+    assert not [one for one in told if one.text.startswith(trained.split()[0] + " ")]
+    assert results(tmp_path / "state") == results(serial)
+    assert answered_twice(tmp_path / "state") == []
 
 
 @pytest.mark.long
