@@ -54,7 +54,7 @@ from engine.slicing.log import Drift, drift, log_rows
 from engine.slicing.validation import ValidationRows, validation_rows
 from engine.spec.limited import limited
 from engine.spec.loader import LoadedRecipe, load
-from engine.spec.recipe import Budget, OperatorSpec, Value
+from engine.spec.recipe import OperatorSpec, Value
 from engine.spec.repository import check_packages, state_folder
 from engine.store import FILE, Store, reader
 from engine.system.files import private
@@ -409,7 +409,7 @@ class Project:
         """Run the recipe, or go on with it: what is finished is not done again.
 
         Args:
-            progress: Called with everything that the run tells.
+            progress: Called with everything that the run tells, by one thread at a time.
             reporter: In place of `progress`.
             trust: Keys that may be sent and where, such as `OPENAI_API_KEY=https://api.openai.com/v1`; `pada trust
                 --key` says so for good. Servers on this machine, and those without a key, need none.
@@ -439,9 +439,7 @@ class Project:
             run = begin(loaded, plan, resources, store, self.limit, watcher, self.problems, kept)
             origins = Origins(store, run, recipe.name, recipe.version)
             with limited(loaded), watching(self.state, run, recipe.name, watcher) as watched:
-                # Replies that cost nothing now are not held against what the recipe allows.
-                budget = Budget() if recorded else recipe.budget
-                return execute(plan, resources, budget, store, run, watched, origins, recorded)
+                return execute(plan, resources, recipe, store, run, watched, origins, recorded)
 
     def small(self, rows: int, steps: int, state: Path) -> Project:
         """Return the project of a preview in a state folder of its own: few rows and steps, one round, one seed."""

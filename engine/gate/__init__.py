@@ -8,7 +8,10 @@ from engine.gate.consent import KeyUse, grant_keys, has_consent, refusal, rememb
 from engine.gate.packages import remember_package
 from engine.gate.passing import passed, passed_folder
 from engine.gate.roots import (
+    Granted,
     allow,
+    grant,
+    granted,
     is_above_named,
     name_packages,
     name_places,
@@ -19,11 +22,14 @@ from engine.gate.roots import (
 from engine.gate.states import check_state, disown, own_state, trust_state
 
 __all__ = [
+    "Granted",
     "KeyUse",
     "allow",
     "check_state",
     "disown",
+    "grant",
     "grant_keys",
+    "granted",
     "has_consent",
     "is_above_named",
     "name_packages",

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from engine.gate.packages import trusting_project
 from engine.system.files import write_private
@@ -33,6 +34,26 @@ def allow(*places: str | Path) -> None:
 def allowed() -> tuple[Path, ...]:
     """Return what the user let the recipes of this process read."""
     return tuple(_allowed)
+
+
+class Granted(NamedTuple):
+    """What the user let the recipes of a process read, for another process that works for it."""
+
+    allowed: tuple[Path, ...]
+    named: Mapping[Path, frozenset[Path]]
+    packages: Mapping[Path, frozenset[Path]]
+
+
+def granted() -> Granted:
+    """Return what the recipes of this process may read beside their projects."""
+    return Granted(tuple(_allowed), dict(_named), dict(_packages))
+
+
+def grant(what: Granted) -> None:
+    """Let the recipes of this process read what those of another one may, for which this one works."""
+    _allowed.update(dict.fromkeys(what.allowed))
+    _named.update(what.named)
+    _packages.update(what.packages)
 
 
 def name_places(base: Path, values: Iterable[str]) -> None:

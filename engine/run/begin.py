@@ -11,6 +11,7 @@ from engine.errors import Problem
 from engine.fingerprint import short
 from engine.plan.graph import Plan
 from engine.plan.resources import ROLES, Resources
+from engine.run import executors
 from engine.run.expected import expect
 from engine.run.kept import Kept, keep, kept_of
 from engine.run.progress import Reporter
@@ -33,10 +34,14 @@ def begin(
 
     `problems` are the warnings of its check. `kept` is what it is made of where it is made again; else that is found
     out.
+
+    Raises:
+        EngineError: work cannot be done where the recipe says (`executor`).
     """
     name, used = loaded.recipe.name, versions()
     # Not the recipe's hash: what decides no row, such as a budget that is raised, makes no other run.
     mark = short([name, [node.id for node in plan.nodes.values()]])
+    executors.check(loaded.recipe.executor, store.state)
     recipe: dict[str, Any] = {
         "recipe": short(loaded.effective),
         "name": name,

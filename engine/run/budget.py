@@ -5,6 +5,7 @@ Asked again by whoever waits to send a request once more, so that time runs out 
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable, Sequence
 
@@ -20,7 +21,7 @@ class BudgetTracker:
     """Watches one run's spending.
 
     Calls, tokens and money count over all runs of the plan, so that a run that goes on does not get a fresh
-    budget; minutes count from this run's start.
+    budget; minutes count from this run's start. Several models may be asked at once, each in a thread of its own.
     """
 
     def __init__(self, budget: Budget, spent: Spent) -> None:
@@ -35,6 +36,7 @@ class BudgetTracker:
         """Why nothing new may be sent; empty as long as something may."""
         self._halted = False
         """Whether what is reserved may not be sent, either."""
+        self._lock = threading.RLock()
 
     @property
     def spent(self) -> Spent:
@@ -47,37 +49,43 @@ class BudgetTracker:
         With no requests: whether those that were reserved before may still be sent. That they count already, so only
         time forbids it, and a cost that nobody knows.
         """
-        if why := self._over_time():
-            self._halt(why)
-        if not requests:
-            return not self._halted
-        if not self.exhausted:
-            self.exhausted = self._over_calls(len(requests)) or self._over_size(requests)
-        if self.exhausted:
-            return False
-        self.in_flight += len(requests)
-        return True
+        with self._lock:
+            if why := self._over_time():
+                self.halt(why)
+            if not requests:
+                return not self._halted
+            if not self.exhausted:
+                self.exhausted = self._over_calls(len(requests)) or self._over_size(requests)
+            if self.exhausted:
+                return False
+            self.in_flight += len(requests)
+            return True
 
     def commit(self, completions: Iterable[Completion]) -> None:
         """Count replies: they are no longer in flight; another attempt is reserved anew."""
-        for done in completions:
-            tokens = done.usage.total
-            self._calls += 1
-            self._tokens += tokens
-            self._cost += done.cost or 0.0
-            self._most_tokens = max(self._most_tokens, tokens)
-            self._most_cost = max(self._most_cost, done.cost or 0.0)
-            unknown = done.error is None and done.usage.prompt_tokens is None
-            if self._budget.money is not None and unknown:
-                self._halt(
-                    f"the budget of {self._budget.money:g} cannot be kept: the server does not say how many tokens "
-                    "a call took, so what it cost is unknown"
-                )
-            self.in_flight = max(0, self.in_flight - 1)
+        with self._lock:
+            for done in completions:
+                self._count(done)
 
-    def release(self) -> None:
-        """Forget what is in flight: the node's requests are all answered or never will be."""
-        self.in_flight = 0
+    def _count(self, done: Completion) -> None:
+        tokens = done.usage.total
+        self._calls += 1
+        self._tokens += tokens
+        self._cost += done.cost or 0.0
+        self._most_tokens = max(self._most_tokens, tokens)
+        self._most_cost = max(self._most_cost, done.cost or 0.0)
+        unknown = done.error is None and done.usage.prompt_tokens is None
+        if self._budget.money is not None and unknown:
+            self.halt(
+                f"the budget of {self._budget.money:g} cannot be kept: the server does not say how many tokens "
+                "a call took, so what it cost is unknown"
+            )
+        self.in_flight = max(0, self.in_flight - 1)
+
+    def release(self, requests: int) -> None:
+        """Forget requests that are in flight: they never will be answered."""
+        with self._lock:
+            self.in_flight = max(0, self.in_flight - requests)
 
     def over_time(self) -> bool:
         """Return whether the minutes are over, or the budget is spent in another way."""
@@ -89,9 +97,11 @@ class BudgetTracker:
             return ""
         return f"the budget of {minutes:g} minutes is spent"
 
-    def _halt(self, why: str) -> None:
-        self._halted = True
-        self.exhausted = self.exhausted or why
+    def halt(self, why: str) -> None:
+        """Let nothing more be sent, from whatever thread: what is in flight is brought home."""
+        with self._lock:
+            self._halted = True
+            self.exhausted = self.exhausted or why
 
     def _over_calls(self, coming: int) -> str:
         calls = self._budget.calls

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.backends.protocol import (
     Completion,
@@ -17,13 +17,13 @@ from engine.backends.protocol import (
 from engine.errors import ModelError
 from engine.plan.graph import Node
 from engine.rows import Example
-from engine.run.ledger import Ledger
 from engine.run.progress import Reporter
 from engine.run.session import Session
 from engine.run.student_calls import StudentInCalls
 from engine.spec.prompts import Prompt
 from engine.stages.protocol import Pending
 from engine.stages.quality.leak_guard import LeakGuard
+from engine.system import stopping
 from engine.tasks import TaskKind
 
 if TYPE_CHECKING:
@@ -31,19 +31,31 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
+class Replies(Protocol):
+    """Where a node's replies are: in the ledger, or along with the work."""
+
+    def known(self, requests: Sequence[Request]) -> Mapping[str, Completion]:
+        """Return the completions of those requests that have one."""
+        ...
+
+    def note_use(self, node: str, requests: Sequence[Request]) -> None:
+        """Take note that a node goes on with these."""
+        ...
+
+
 class NodeContext:
-    """Binds one node to the run's models, ledger and progress."""
+    """Binds one node to a run's models, replies and progress."""
 
     def __init__(
         self,
         node: Node,
         prompts: Mapping[str, Prompt],
         session: Session,
-        ledger: Ledger,
+        replies: Replies,
         reporter: Reporter,
         state: Path,
     ) -> None:
-        """Take the node and what the run shares among nodes."""
+        """Take the node, and what nodes share."""
         self.node, self.seed, self.round, self.attempt = (
             node.id,
             node.seed,
@@ -52,7 +64,7 @@ class NodeContext:
         )
         self.state = state
         self._label, self._prompts = node.name, prompts
-        self._session, self._ledger, self._reporter = session, ledger, reporter
+        self._session, self._replies, self._reporter = session, replies, reporter
 
     def prompt(self, name: str) -> Prompt:
         """Return a prompt that the plan resolved and hashed."""
@@ -84,10 +96,10 @@ class NodeContext:
 
     def ask(self, role: str, requests: Sequence[Request]) -> list[Completion]:
         """Return the completions in the order of `requests`; raises Pending when any is missing."""
-        known = self._ledger.known(requests)
+        known = self._replies.known(requests)
         if any(r.id not in known for r in requests):
             raise Pending(role, list({r.id: r for r in requests}.values()))
-        self._ledger.note_use(self.node, requests)
+        self._replies.note_use(self.node, requests)
         return [known[r.id] for r in requests]
 
     def embed(self, texts: Sequence[str], *, keep: bool = True) -> npt.NDArray[np.float32]:
@@ -106,11 +118,18 @@ class NodeContext:
 
     def train(self, job: TrainingJob) -> TrainingResult:
         """Fine-tune the student, in the way of its backend; raises ModelError."""
-        return self._session.trainer()(job, self.progress("train", job.steps))
+        # It is told to end in its own way, by which its checkpoint is kept.
+        return self._session.trainer()(job, self._reporter.open(self._label, job.steps))
 
     def progress(self, what: str, total: int) -> Progress:
         """Open a progress line for this node."""
-        return self._reporter.open(self._label, total)
+        advance = self._reporter.open(self._label, total)
+
+        def finished(items: int) -> None:
+            stopping.check()
+            advance(items)
+
+        return finished
 
     def warn(self, text: str) -> None:
         """Tell the user something that does not stop the run."""

@@ -1,35 +1,31 @@
 """The requests that nodes wait for, sent together where their nodes do not depend on each other.
 
 Three ways, by backend: weights on this machine answer node by node, so that their batches do not depend on what else
-waits; servers are sent the requests of all nodes that are ready at once; and what is answered after the run
-is written to files at its end.
+waits; servers are sent the requests of all nodes that are ready, in one conversation at a time with each model, beside
+which others work; and what is answered after the run is written to files at its end.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal
 
 from engine.backends import BACKENDS
 from engine.backends.protocol import Completion, Deferred, PendingRequest
-from engine.backends.replies import PROBE, THINKING
 from engine.errors import RunError
 from engine.plan.graph import Node
 from engine.plan.resources import RoleModel
 from engine.run.batches import Batch, write_batch
 from engine.run.budget import BudgetTracker
+from engine.run.driving.talking import Talk, Waiting, Warnings
 from engine.run.ledger import Ledger
-from engine.run.live import Live
 from engine.run.progress import Reporter
 from engine.run.session import Session
 from engine.stages import STAGES
 from engine.stages.protocol import Pending
-from engine.system.log_file import about
-
-_log = logging.getLogger(__name__)
 
 NEEDED = 5
 """Requests of one kind that must all fail before the run gives up."""
@@ -39,15 +35,9 @@ class BudgetReached(Exception):
     """The next request would pass the recipe's budget."""
 
 
-Answered = Literal["now", "with others", "after the run"]
-"""When a node has its replies: they are there, they come when all nodes that are ready ask, or outside of the run."""
-
-
-class Waiting(NamedTuple):
-    """A node and the requests without whose replies it cannot go on."""
-
-    node: Node
-    pending: Pending
+When = Literal["now", "in its turn", "with others", "after the run"]
+"""When a node has its replies: they are there; it is asked when this machine is free for it; a server is asked; or they
+come outside of the run."""
 
 
 class Dispatcher:
@@ -67,109 +57,86 @@ class Dispatcher:
         self._held: dict[str, list[Waiting]] = {}
         self._deferred: dict[Deferred, dict[str, PendingRequest]] = {}
         self._answered: set[str] = set()
-        self._warned: set[str] = set()
+        self._lines: set[object] = set()
+        """Models with which a conversation goes on."""
+        self._warnings = Warnings(reporter)
 
-    @property
-    def holds(self) -> bool:
-        """Whether requests wait to be sent together."""
-        return bool(self._held)
-
-    def now(self, node: Node, pending: Pending) -> Answered:
-        """Answer a node's requests where that is due at once; return when the replies come.
-
-        The first requests to a server are: a wrong key or address must not show up after hours of training.
-        """
+    def when(self, node: Node, pending: Pending) -> When:
+        """Take a node's requests; return when their replies come."""
         role = pending.role
         deferred = self._session.deferred(role)
         if deferred is not None:
             return "now" if self._defer(node, pending, deferred) else "after the run"
-        if role in self._answered and not BACKENDS[self._models[role].backend].local:
-            self._held.setdefault(role, []).append(Waiting(node, pending))
-            return "with others"
-        self._send(role, [Waiting(node, pending)])
-        return "now"
+        if self.is_local(role):
+            return "in its turn"
+        self._held.setdefault(role, []).append(Waiting(node, pending))
+        return "with others"
 
-    def send(self) -> None:
-        """Send what is held, role by role.
+    def is_local(self, role: str) -> bool:
+        """Return whether the model of a role runs on this machine."""
+        return BACKENDS[self._models[role].backend].local
+
+    def next(self, *, first: bool = False) -> Talk | None:
+        """Return the next conversation that may begin, with all that its role is to be asked; None where there is none.
+
+        With `first` only one with a role that has answered nothing yet: a wrong key or address must not show up after
+        hours of training.
+        """
+        for role in self._held:
+            if (first and role in self._answered) or self._session.line(role) in self._lines:
+                continue
+            return self.talk(role, self._held.pop(role))
+        return None
+
+    def talk(self, role: str, waiting: Sequence[Waiting]) -> Talk:
+        """Return a conversation that begins."""
+        requests = [request for _, pending in waiting for request in pending.requests]
+        talk = Talk(role, self._session.line(role), waiting, self._ledger.known(requests))
+        self._lines.add(talk.line)
+        return talk
+
+    def asking(self, talk: Talk, post: Callable[[Any], None]) -> Callable[[], None]:
+        """Return what has a conversation, in whatever thread."""
+        generator = self._session.generator(talk.role)
+        return partial(
+            talk.run, generator, self._ledger, self._tracker, self._reporter, self._warnings, post
+        )
+
+    def answered(self, talk: Talk, requests: Sequence[str]) -> list[Node]:
+        """Return the nodes that lack nothing any more.
+
+        Raises:
+            RunError: all of an essential stage failed.
+        """
+        self._answered.add(talk.role)
+        ready = talk.answered(requests)
+        for node, pending in ready:
+            known = self._ledger.known(pending.requests)
+            self._fail_if_all_failed(
+                node, talk.role, [known[request.id] for request in pending.requests]
+            )
+        return [node for node, _ in ready]
+
+    def ended(self, talk: Talk) -> list[Node]:
+        """Take note that a conversation is over; return the nodes that lack nothing, and were not told of before.
 
         Raises:
             BudgetReached: the budget does not allow all of it.
-            BackendError: nothing can be answered.
             RunError: requests are left without a reply, or all of an essential stage failed.
         """
-        held, self._held = self._held, {}
-        for role, waiting in held.items():
-            names = ", ".join(node.name for node, _ in waiting)
-            with about(stage=names):
-                self._send(role, waiting)
-
-    def _send(self, role: str, waiting: Sequence[Waiting]) -> None:
-        """Send the requests that have no reply yet; each group of replies is durable before the next is awaited."""
-        outstanding: dict[str, PendingRequest] = {}
-        for node, pending in waiting:
-            for request in pending.requests:
-                # Two seeds often ask the same: one call answers both.
-                outstanding.setdefault(request.id, PendingRequest(node.id, role, request))
-        requests = [pending_request.request for pending_request in outstanding.values()]
-        known = self._ledger.known(requests)
-        label = waiting[0].node.name if len(waiting) == 1 else f"{len(waiting)} nodes"
-        advance = self._reporter.open(f"{label} ({role})", len(requests))
-        advance(len(known))
-        live = Live()
-        generator = self._session.generator(role)
-        for group in self._ledger.ask(generator, outstanding.values(), frozenset(known)):
-            self._ledger.keep(group)
-            self._answered.add(role)
-            live.add(group)
-            _log_faults(role, group)
-            advance.note = live.line(self._tracker.in_flight)
-            advance(sum(done.final for done in group))
-            # A small call was made in a mode that may not be the one that was detected.
-            if reply := next((done for done in group if done.error != PROBE), None):
-                self._warn_of_words(role, reply)
-            self._warn_of_adaptations(role, group)
-            self._warn_of_thinking(role, group)
-        self._tracker.release()
+        self._lines.discard(talk.line)
+        requests = talk.requests
         known = self._ledger.known(requests)
         left = len(requests) - len(known)
         if left and self._tracker.exhausted:
             raise BudgetReached(
-                f"{self._tracker.exhausted}; {left:,} of {len(requests):,} calls of {label} are left"
+                f"{self._tracker.exhausted}; {left:,} of {len(requests):,} calls of {talk.label} are left"
             )
         if left:
             raise RunError(
-                f"{label}: the {role} left {left} of {len(requests)} requests unanswered"
+                f"{talk.label}: the {talk.role} left {left} of {len(requests)} requests unanswered"
             )
-        for node, pending in waiting:
-            self._fail_if_all_failed(node, role, [known[r.id] for r in pending.requests])
-
-    def _warn_of_words(self, role: str, reply: Completion) -> None:
-        """Warn once that a server does not enforce schemas: they are sent in words, and replies are validated."""
-        if reply.in_words and role not in self._warned:
-            self._warned.add(role)
-            self._reporter.warn(
-                f"the server of the {role} does not enforce JSON schemas: they are told it in words ({reply.method}), "
-                "every reply is validated, wrong ones are sent back"
-            )
-
-    def _warn_of_adaptations(self, role: str, group: Sequence[Completion]) -> None:
-        """Say once each what a server wanted otherwise than usual, and gets so."""
-        for adapted in group[-1].adapted:
-            if (key := f"{role} {adapted}") not in self._warned:
-                self._warned.add(key)
-                self._reporter.warn(f"the server of the {role} {adapted}")
-
-    def _warn_of_thinking(self, role: str, group: Sequence[Completion]) -> None:
-        """Warn once that a model has too few tokens for its thinking: each such call is paid and brings nothing."""
-        cut = next((done for done in group if done.error == THINKING), None)
-        if cut is not None and (key := f"{role} thinks") not in self._warned:
-            self._warned.add(key)
-            what, raising, _ = cut.detail.partition(": raise")
-            advice = f"raise models.{role}.thinking_tokens " if raising else ""
-            self._reporter.warn(
-                f"a reply of the {role} was {what}: {advice}"
-                f"(`pada sql \"SELECT * FROM llm_call WHERE error = '{THINKING}'\"` shows all such calls)"
-            )
+        return self.answered(talk, list(known))
 
     def _defer(self, node: Node, pending: Pending, deferred: Deferred) -> bool:
         """Keep requests for the file that is written at the end; return True when none is left to ask."""
@@ -229,22 +196,6 @@ class Dispatcher:
         if STAGES[node.stage].essential and len(completions) >= NEEDED:
             raise RunError(_unusable(node, role, failed), f"the first one: {_first(failed)}")
         self._reporter.warn(f"{_unusable(node, role, failed)}; the first one: {_first(failed)}")
-
-
-def _log_faults(role: str, group: Iterable[Completion]) -> None:
-    """Log exchanges that brought nothing and replies that cannot be used, by kind; models' texts are in the store."""
-    for done in group:
-        for fault in done.tries:
-            fields = {
-                "request": done.request,
-                "kind": fault.kind,
-                "status": fault.status,
-                "detail": fault.detail,
-            }
-            _log.debug("no reply of the %s", role, extra={"fields": fields})
-        if done.error is not None:
-            fields = {"request": done.request, "kind": done.error, "final": done.final}
-            _log.debug("unusable reply of the %s", role, extra={"fields": fields})
 
 
 def _counted(number: int, singular: str, plural: str) -> str:

@@ -1,44 +1,56 @@
 """execute: runs a plan. Skips what is committed, gathers what is pending, commits each node last.
 
 A stage that lacks replies says so (`Pending`); its requests are sent, together with those of other nodes that are
-ready, the replies go to the ledger as they arrive, and the stages are called again. Killed at any moment, the
-next run goes on from there.
+ready, the replies go to the ledger as they arrive, and the stages are called again. What needs the student's weights
+is handed to an executor, servers are asked in threads, and the driver does the rest meanwhile. Killed at any moment,
+the next run goes on from there.
 """
 
 from __future__ import annotations
 
 import logging
+import queue
+import threading
 import time
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from engine.backends import BACKENDS
+from engine.backends.protocol import Completion
+from engine.backends.training.finetune import GRACE_SECONDS
 from engine.errors import InternalError, Interrupted, StoreError
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources
-from engine.rows import Decision, Example, Model
 from engine.run.batches import Batch
 from engine.run.budget import BudgetTracker
 from engine.run.content import content_hash
 from engine.run.context import NodeContext
 from engine.run.dispatcher import BudgetReached, Dispatcher
+from engine.run.driving.ready import Place, Ready
+from engine.run.driving.so_far import SoFar
+from engine.run.driving.talking import Answered, Talk, Talked, Waiting, beside
+from engine.run.executors import Began, Lacks, Shared, Work, Worked, open_executor
 from engine.run.ledger import Ledger
 from engine.run.origins import Origins
 from engine.run.repeated import Recorded
 from engine.run.session import Session
 from engine.run.watching import Watched
-from engine.spec.recipe import Budget
+from engine.spec.recipe import Budget, Recipe
 from engine.stages import STAGES
-from engine.stages.load import ReadRows
-from engine.stages.outputs import Output, Trained
+from engine.stages.outputs import Output
 from engine.stages.protocol import Account, Pending
 from engine.stages.wiring import assemble
 from engine.store import NodeInfo, Store, now
+from engine.system import stopping
 from engine.system.log_file import about, hide
 
 _log = logging.getLogger(__name__)
+
+PATIENCE = 30.0
+"""Seconds that a run which cannot go on waits for replies that are under way, and for threads to end."""
 
 
 @dataclass(slots=True)
@@ -61,50 +73,72 @@ class Outcome:
 
 
 class Execution:
-    """One run of one plan."""
+    """One run of one plan: the driver, which alone has the store, the ledger and the budget."""
 
     def __init__(
         self,
         plan: Plan,
         resources: Resources,
-        budget: Budget,
+        recipe: Recipe,
         store: Store,
         run: str,
         reporter: Watched,
         recorded: Recorded | None = None,
     ) -> None:
-        """Take what to run and where its rows go; `run` is an id from `store.start_run`."""
+        """Take what to run, where its rows go, and where work is done; `run` is an id from `store.start_run`."""
         self._plan, self._resources = plan, resources
         self._store, self._run, self._reporter = store, run, reporter
+        # Replies that cost nothing now are not held against what the recipe allows.
+        budget = Budget() if recorded else recipe.budget
         self._tracker = BudgetTracker(budget, store.spent(node.id for node in plan.nodes.values()))
         reporter.planned(
             plan, budget.model_dump(), lambda: (self._tracker.spent, self._tracker.in_flight)
         )
         self._ledger = Ledger(store, run, self._tracker)
-        self._session = Session(resources.models, reporter, self._texts, recorded)
+        self._so_far = SoFar(plan, store)
+        self._session = Session(resources.models, reporter, self._so_far.texts, recorded)
         self._dispatcher = Dispatcher(
             resources.models, self._session, self._ledger, self._tracker, reporter
         )
-        self._outputs: dict[str, Output] = {}
-        self._settled: set[str] = set()
-        """Nodes that are done, were done, or are skipped."""
-        self._skipped: set[str] = set()
-        self._waiting: set[str] = set()
-        """Nodes that wait for replies, or for a node that does."""
-        self._later: set[str] = set()
-        """Those of them whose replies come after the run."""
+        self._happened: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        """What others have done: what they post is taken by the driver, one after the other."""
+        self._stop = stopping.Stop()
+        shared = Shared(resources.prompts, resources.models, store.state.absolute())
+        self._executor = open_executor(
+            recipe.executor, shared, reporter, self._happened.put, self._stop
+        )
+        self._ready = Ready(plan)
+        self._finished: Mapping[str, object] = {}
         self._began: dict[str, tuple[datetime, float]] = {}
+        self._asked: dict[str, Pending] = {}
+        """What nodes that have begun asked for last."""
+        self._replies: dict[str, dict[str, Completion]] = {}
+        """Of nodes that are worked on elsewhere: the replies that go with them."""
+        self._places: dict[str, str] = {}
+        self._away: set[str] = set()
+        """Nodes that an executor works on."""
+        self._talks: dict[Talk, threading.Thread] = {}
+        """Conversations that go on beside."""
         self.outcome = Outcome("done", "", run)
 
     def run(self) -> Outcome:
         """Work through the plan; raises Interrupted on Ctrl-C, and EngineError when it cannot go on."""
-        finished = self._present(self._store.finished([n.id for n in self._plan.nodes.values()]))
-        self._preload(finished)
+        self._finished = self._so_far.present(
+            self._store.finished([n.id for n in self._plan.nodes.values()])
+        )
+        self._so_far.preload(self._finished)
         try:
-            self._pass(finished)
-            while self._dispatcher.holds:
-                self._dispatcher.send()
-                self._pass(finished)
+            try:
+                self._work_through()
+            except BudgetReached:
+                self._bring_home(None)
+                raise
+            except Exception as error:
+                if not isinstance(error, Interrupted):
+                    self._bring_home(PATIENCE)
+                raise
+            finally:
+                self._leave()
             self.outcome.batches, note = self._dispatcher.write_batch(self._store.state, self._run)
             if self.outcome.batches:
                 self.outcome.status, self.outcome.note = "waiting", note
@@ -117,12 +151,189 @@ class Execution:
             ) from None
         except BudgetReached as reached:
             self.outcome.status, self.outcome.note = "stopped", str(reached)
+        self.outcome.notes = self._so_far.notes
         return self.outcome
+
+    def _work_through(self) -> None:
+        """Do what can be done, and wait for others only where nothing can."""
+        while True:
+            while not self._happened.empty():
+                self._take(self._happened.get())
+            self._settle_known()
+            if self._go_on():
+                continue
+            if not (self._away or self._talks):
+                return
+            self._take(self._happened.get())
+
+    def _settle_known(self) -> None:
+        """Settle what is skipped or was done before, and let the other nodes that nothing holds up be worked on."""
+        while (node := self._ready.freed()) is not None:
+            if self._so_far.is_skipped(node):
+                self.outcome.skipped += 1
+                self._so_far.skipped.add(node.name)
+                self._settle(node, "skipped")
+            elif node.id in self._finished:
+                self.outcome.cached += 1
+                self._settle(node, "cached")
+            else:
+                self._ready.push(node, self._place_of(node))
+
+    def _place_of(self, node: Node) -> Place:
+        stage = STAGES[node.stage]
+        if stage.alone:
+            return "alone"
+        here = BACKENDS[self._resources.models["student"].backend].student is not None
+        return "slot" if here and "student" in stage.asks else "driver"
+
+    def _settle(self, node: Node, status: str) -> None:
+        self._so_far.settled.add(node.name)
+        self._reporter.node(node.name, status)
+        if status != "skipped":
+            position = self._ready.position[node.name]
+            self._store.link_node(self._run, node.id, node.name, position, status)
+        self._ready.settle(node)
+
+    def _go_on(self) -> bool:
+        """Begin or do the next thing that there is room for; return whether there was one."""
+        if self._ready.first(["alone"]) is not None and self._executor.beside:
+            # What it measures must not be disturbed: nothing begins any more, and then it goes first.
+            if self._away or self._talks:
+                return False
+            return self._work_on(self._ready.pop(["alone"]))
+        if (talk := self._dispatcher.next(first=True)) is not None:
+            self._converse(talk)
+            return True
+        places: list[Place] = ["driver"] if self._executor.beside else ["driver", "alone"]
+        if len(self._away) < self._executor.slots:
+            # What goes on beside begins before the driver works itself.
+            slot = self._ready.pop(["slot"] if self._executor.beside else [*places, "slot"])
+            if slot is not None:
+                return self._work_on(slot)
+        if self._work_on(self._ready.pop(places)):
+            return True
+        # Only now: what nodes that are ready ask is sent together.
+        if (talk := self._dispatcher.next()) is not None:
+            self._converse(talk)
+            return True
+        return False
+
+    def _work_on(self, found: tuple[Node, Place] | None) -> bool:
+        """Take a node as far as it goes now; return whether there is one."""
+        if found is None:
+            return False
+        node, _ = found
+        if self._tracker.over_time():
+            raise BudgetReached(self._tracker.exhausted)
+        with about(stage=node.name):
+            asked = self._asked.get(node.name)
+            if asked and self._dispatcher.is_local(asked.role) and self._lacks(asked):
+                self._answer_here(node, asked)
+                return True
+            self._began.setdefault(node.name, (now(), time.monotonic()))
+            self._reporter.node(node.name, "running")
+            # Not where it waited: a node of the driver's waits for a slot while its model is to answer on this machine.
+            if self._place_of(node) == "slot":
+                self._away.add(node.name)
+                self._executor.submit(
+                    Work(
+                        node,
+                        STAGES[node.stage],
+                        self._so_far.sources(node),
+                        self._replies.get(node.name, {}),
+                    )
+                )
+            else:
+                self._work(node)
+        return True
+
+    def _take(self, what: Any) -> None:
+        """Go on by what has happened; raises what went wrong elsewhere."""
+        match what:
+            case Began(name, where):
+                self._places[name] = where
+                self._reporter.node(name, "running", where)
+            case Worked(name, result):
+                self._away.discard(name)
+                if isinstance(result, BaseException):
+                    raise result
+                self._worked(self._plan.nodes[name], result)
+            case Answered(talk, requests):
+                self._again(self._dispatcher.answered(talk, requests))
+            case Talked(talk, error):
+                if (thread := self._talks.pop(talk, None)) is not None:
+                    thread.join()
+                if error is not None:
+                    raise error
+                self._again(self._dispatcher.ended(talk))
+
+    def _worked(self, node: Node, result: Output | Lacks) -> None:
+        with about(stage=node.name):
+            if isinstance(result, Lacks):
+                self._wait(node, Pending(result.role, result.requests))
+            else:
+                self._commit(node, result)
+
+    def _converse(self, talk: Talk) -> None:
+        """Have a conversation with a server: beside other work, or now, where one thing is done at a time."""
+        ask = self._dispatcher.asking(talk, self._happened.put)
+        if self._executor.beside:
+            self._talks[talk] = beside(talk, ask, self._stop, self._happened.put)
+            return
+        ask()
+        self._happened.put(Talked(talk))
+
+    def _answer_here(self, node: Node, pending: Pending) -> None:
+        """Have a model on this machine answer one node's requests, while nothing else needs the machine."""
+        talk = self._dispatcher.talk(pending.role, [Waiting(node, pending)])
+        self._dispatcher.asking(talk, self._happened.put)()
+        self._happened.put(Talked(talk))
+
+    def _wait(self, node: Node, pending: Pending) -> None:
+        """Let a node wait for replies, where they are not there."""
+        self._asked[node.name] = pending
+        when = self._dispatcher.when(node, pending) if self._lacks(pending) else "now"
+        if when == "now":
+            self._again([node])
+            return
+        self._reporter.node(node.name, "waiting")
+        if when == "in its turn":
+            self._ready.push(node, "slot")
+
+    def _lacks(self, pending: Pending) -> bool:
+        """Return whether a request has no reply yet: a seed beside may have asked the same meanwhile."""
+        known = self._ledger.known(pending.requests)
+        return any(request.id not in known for request in pending.requests)
+
+    def _again(self, nodes: Iterable[Node]) -> None:
+        """Let nodes go on whose requests are answered."""
+        for node in nodes:
+            place = self._place_of(node)
+            if place == "slot":
+                replies = self._ledger.known(self._asked[node.name].requests)
+                self._replies.setdefault(node.name, {}).update(replies)
+            self._ready.push(node, place)
+
+    def _bring_home(self, patience: float | None) -> None:
+        """Send nothing more, and keep what comes of what was sent: it is paid."""
+        self._tracker.halt("the run ends")
+        until = None if patience is None else time.monotonic() + patience
+        for thread in self._talks.values():
+            thread.join(None if until is None else max(0.0, until - time.monotonic()))
+
+    def _leave(self) -> None:
+        """End what goes on beside: nothing of it is waited for any more."""
+        under_way = bool(self._away)
+        self._executor.close(GRACE_SECONDS if under_way else PATIENCE)
+        if self._talks:
+            self._stop.tell()
+            with suppress(KeyboardInterrupt):
+                for thread in self._talks.values():
+                    thread.join(PATIENCE)
 
     def reached(self) -> list[Node]:
         """Return the nodes whose rows are the run's: done in it, or taken over."""
-        names = self._settled - self._skipped
-        return [node for node in self._plan.nodes.values() if node.name in names]
+        return self._so_far.reached
 
     def tell_end(self, note: str) -> None:
         """Tell those who look from outside how it ended, and what it waits for."""
@@ -131,114 +342,8 @@ class Execution:
         ]
         self._reporter.ended(self.outcome.status, note, waits)
 
-    def _pass(self, finished: Mapping[str, object]) -> None:
-        """Work on every node that nothing holds up, in the plan's order."""
-        self._waiting = set(self._later)
-        for position, node in enumerate(self._plan.nodes.values()):
-            if node.name in self._settled or node.name in self._later:
-                continue
-            if self._blocked(node):
-                self._waiting.add(node.name)
-                continue
-            status = self._reach(node, finished)
-            if status == "waiting":
-                self._waiting.add(node.name)
-                self._reporter.node(node.name, "waiting")
-                continue
-            self._settled.add(node.name)
-            self._reporter.node(node.name, status)
-            if status == "skipped":
-                self._skipped.add(node.name)
-            else:
-                self._store.link_node(self._run, node.id, node.name, position, status)
-
-    def _reach(self, node: Node, finished: Mapping[str, object]) -> str:
-        """Take a node as far as it goes now: skipped | cached | done | waiting."""
-        if self._is_skipped(node):
-            self.outcome.skipped += 1
-            return "skipped"
-        if node.id in finished:
-            self.outcome.cached += 1
-            return "cached"
-        self._check_minutes()
-        with about(stage=node.name):
-            return "done" if self._work(node) else "waiting"
-
-    def _present(self, finished: Mapping[str, object]) -> dict[str, object]:
-        """Leave out students whose adapter was removed (`pada clean`) and is needed again.
-
-        The same job trained again gives the same weights, so what was made from them stays valid.
-        """
-        present = dict(finished)
-        for node in self._plan.nodes.values():
-            if not issubclass(STAGES[node.stage].output, Trained) or node.id not in present:
-                continue
-            users = self._plan.consumers(node.name)
-            needed = any(u.id not in present and not self._goes_on(u, present) for u in users)
-            models = self._output(node.name).of(Model)
-            if needed and not all((self._store.state / model.path).is_dir() for model in models):
-                del present[node.id]
-                del self._outputs[node.name]
-        return present
-
-    def _preload(self, finished: Mapping[str, object]) -> None:
-        """Read the rows that unfinished nodes need now, while the store is surely free."""
-        for node in self._plan.nodes.values():
-            if node.id not in finished:
-                for source in node.sources:
-                    if self._plan.nodes[source].id in finished:
-                        self._output(source)
-
-    def _output(self, name: str) -> Output:
-        if name not in self._outputs:
-            node = self._plan.nodes[name]
-            rows = self._store.load_output(node.id)
-            self._outputs[name] = STAGES[node.stage].output(tuple(rows))
-        return self._outputs[name]
-
-    def _texts(self) -> list[str]:
-        """Return the texts of all examples: they are embedded first and once, in this order."""
-        params = self._plan.nodes["load"].params
-        assert isinstance(params, ReadRows)
-        text_of = params.task.text_of
-        return [text_of(example.inputs) for example in self._output("load").of(Example)]
-
-    def _blocked(self, node: Node) -> bool:
-        """Return whether a node needs one that waits for replies."""
-        return any(source in self._waiting for source in node.sources)
-
-    def _is_skipped(self, node: Node) -> bool:
-        if any(
-            source in self._skipped for source in (*node.inputs.values(), *node.only_if_continuing)
-        ):
-            return True
-        for deciding in node.only_if_continuing:
-            for decision in self._output(deciding).of(Decision):
-                if not decision.go_on:
-                    note = f"{deciding.rsplit('/', 1)[0]}: {decision.reason}"
-                    if note not in self.outcome.notes:
-                        self.outcome.notes.append(note)
-                    return True
-        return self._goes_on(node, self._settled)
-
-    def _goes_on(self, node: Node, known: Container[str]) -> bool:
-        """Return whether a node is for the end of a loop that goes round again.
-
-        `known` holds the names or fingerprints of the nodes whose decision can be read.
-        """
-        ends = [name for name in node.only_if_final if name not in self._skipped]
-        nodes = [self._plan.nodes[name] for name in ends]
-        if not ends or not all(n.name in known or n.id in known for n in nodes):
-            return False
-        return all(d.go_on for name in ends for d in self._output(name).of(Decision))
-
-    def _work(self, node: Node) -> bool:
-        """Call the node's stage until it has all its replies, then commit its rows and the node, in this order.
-
-        Returns False for a node that must wait for replies.
-        """
-        started, clock = self._began.setdefault(node.name, (now(), time.monotonic()))
-        self._reporter.node(node.name, "running")
+    def _work(self, node: Node) -> None:
+        """Call a node's stage, and commit its rows where it has all its replies."""
         self._session.enter(node.name)
         context = NodeContext(
             node,
@@ -249,20 +354,26 @@ class Execution:
             self._store.state,
         )
         stage = STAGES[node.stage]
-        outputs = {edge: self._output(source) for edge, source in self._read(node).items()}
-        inputs = assemble(stage.inputs, outputs)
-        while True:
-            try:
-                output = stage.run(node.params, inputs, context)
-            except Pending as pending:
-                when = self._dispatcher.now(node, pending)
-                if when == "after the run":
-                    self._later.add(node.name)
-                if when != "now":
-                    return False
-            else:
-                break
+        try:
+            output = stage.run(
+                node.params, assemble(stage.inputs, self._so_far.sources(node)), context
+            )
+        except Pending as pending:
+            self._wait(node, pending)
+            return
+        self._commit(node, output)
+        self._session.leave(node.name)
+
+    def _commit(self, node: Node, output: Output) -> None:
+        """Write a node's rows and the node, in this order, and let others follow."""
+        stage = STAGES[node.stage]
+        inputs = assemble(stage.inputs, self._so_far.sources(node))
         check_accounts(node.name, stage.accounts(node.params, inputs, output))
+        if (replies := self._replies.pop(node.name, None)) and (
+            asked := self._asked.get(node.name)
+        ):
+            self._ledger.note_use(node.id, [r for r in asked.requests if r.id in replies])
+        started, clock = self._began.pop(node.name)
         info = NodeInfo(
             id=node.id,
             name=node.name,
@@ -275,29 +386,25 @@ class Execution:
             ended=now(),
         )
         self._store.write_node(self._run, info, output.rows, content_hash(output))
-        self._outputs[node.name] = output
-        self._session.leave(node.name)
-        del self._began[node.name]
-        if not self._began:
-            # Nodes that wait together may share replies that are not usable: those are held for all of them.
-            self._ledger.forget()
+        self._so_far.outputs[node.name] = output
+        self._asked.pop(node.name, None)
+        self._forget_replies(node)
         self.outcome.computed += 1
         seconds = time.monotonic() - clock
+        where = self._places.pop(node.name, "")
         made = output.made
         with about(rows=made, seconds=round(seconds, 1)):
-            self._reporter.say(f"{node.name:<28} {made:>6,} rows {seconds:>8.1f} s")
-        return True
+            place = f"  on {where}" if where else ""
+            self._reporter.say(f"{node.name:<28} {made:>6,} rows {seconds:>8.1f} s{place}")
+        self._settle(node, "done")
 
-    def _read(self, node: Node) -> Mapping[str, str]:
-        """Return edge -> the node that it is read from."""
-        if node.returns is None:
-            return node.inputs
-        (decision,) = self._output(node.returns.decided).of(Decision)
-        return node.inputs_at(decision.best_round if decision.rolled_back else None)
-
-    def _check_minutes(self) -> None:
-        if self._tracker.over_time():
-            raise BudgetReached(self._tracker.exhausted)
+    def _forget_replies(self, node: Node) -> None:
+        if not self._began:
+            # Nodes that wait together may share replies that are not usable: those are held for all of them.
+            self._ledger.forget_all()
+            return
+        wanted = {request.id for pending in self._asked.values() for request in pending.requests}
+        self._ledger.forget(node.id, wanted)
 
 
 def check_accounts(node: str, accounts: Iterable[Account]) -> None:
@@ -316,7 +423,7 @@ def check_accounts(node: str, accounts: Iterable[Account]) -> None:
 def execute(
     plan: Plan,
     resources: Resources,
-    budget: Budget,
+    recipe: Recipe,
     store: Store,
     run: str,
     reporter: Watched,
@@ -325,14 +432,20 @@ def execute(
 ) -> Outcome:
     """Run a plan, and note in the store how it ended and where its patterns were first seen, whatever happens.
 
-    With `recorded` replies no model is asked in calls.
+    With `recorded` replies no model is asked in calls. The recipe says what may be spent, and where work is done.
+
+    Raises:
+        EngineError: the run cannot go on, or work cannot be done where it says.
     """
     for model in resources.models.values():
         backend = BACKENDS[model.backend]
         hide(backend.secrets(backend.parse(model.settings)))
     with about(run=run):
         return _executed(
-            Execution(plan, resources, budget, store, run, reporter, recorded), store, run, origins
+            Execution(plan, resources, recipe, store, run, reporter, recorded),
+            store,
+            run,
+            origins,
         )
 
 

@@ -30,6 +30,8 @@ class Ledger:
         self._asked_by: dict[str, str] = {}
         """Request -> the node that asked first, of replies that were found in the store."""
         self._noted: set[tuple[str, str]] = set()
+        self._taken: dict[str, set[str]] = {}
+        """Node -> the replies that it took."""
 
     def known(self, requests: Sequence[Request]) -> dict[str, Completion]:
         """Return the completions of those requests that have one."""
@@ -49,6 +51,7 @@ class Ledger:
 
     def note_use(self, node: str, requests: Sequence[Request]) -> None:
         """Write down which replies a node took that another one had asked for."""
+        self._taken.setdefault(node, set()).update(r.id for r in requests)
         taken = [
             (node, r.id)
             for r in requests
@@ -62,9 +65,17 @@ class Ledger:
         """Hold completions ready for the stage that asked."""
         self._replies.update((done.request, done) for done in completions if done.final)
 
-    def forget(self) -> None:
-        """Drop what is held ready: a new node begins. Usable replies are found in the store again."""
+    def forget(self, node: str, wanted: Container[str]) -> None:
+        """Drop the usable replies that a finished node took and nobody waits for: they are found in the store again."""
+        for request in self._taken.pop(node, ()):
+            held = self._replies.get(request)
+            if held is not None and held.error is None and request not in wanted:
+                del self._replies[request]
+
+    def forget_all(self) -> None:
+        """Drop all that is held ready: no node has begun."""
         self._replies.clear()
+        self._taken.clear()
 
     def ask(
         self,
@@ -77,6 +88,7 @@ class Ledger:
         Holds only what is in flight, so `outstanding` may be an iterator of any length where the backend takes one.
         """
         in_flight: dict[str, PendingRequest] = {}
+        reserved = 0
 
         def watched() -> Iterator[Request]:
             for pending in outstanding:
@@ -84,15 +96,25 @@ class Ledger:
                     in_flight[pending.request.id] = pending
                 yield pending.request
 
-        for group in generator.complete_many(watched(), answered, self._tracker.reserve):
-            self._store.record_calls(
-                [entry(self._run, in_flight[done.request], done) for done in group]
-            )
-            self._tracker.commit(group)
-            for done in group:
-                if done.final:
-                    del in_flight[done.request]
-            yield group
+        def reserve(requests: Sequence[Request]) -> bool:
+            nonlocal reserved
+            may = self._tracker.reserve(requests)
+            reserved += len(requests) if may else 0
+            return may
+
+        try:
+            for group in generator.complete_many(watched(), answered, reserve):
+                self._store.record_calls(
+                    [entry(self._run, in_flight[done.request], done) for done in group]
+                )
+                self._tracker.commit(group)
+                reserved -= len(group)
+                for done in group:
+                    if done.final:
+                        del in_flight[done.request]
+                yield group
+        finally:
+            self._tracker.release(max(0, reserved))
 
 
 def entry(run: str, pending: PendingRequest, completion: Completion) -> Call:

@@ -80,6 +80,13 @@ class Session:
             self._open[key] = backend.open(kind, model.path, model.name, dict(model.settings))
         return self._open[key]
 
+    def line(self, role: str) -> object:
+        """Return what tells models that are asked apart: roles of one line are the same model, and asked in turn."""
+        if self._recorded is not None:
+            return role
+        model = self._models[role]
+        return (model.backend, model.identity, repr(sorted(model.settings.items())))
+
     def generator(self, role: str) -> Generator:
         """Return the backend of a role that is asked in calls."""
         if self._recorded is not None:

@@ -202,6 +202,8 @@ class Stage(Generic[P, I, O]):
     """What it will ask a model for; None where it asks none."""
     essential: bool = False
     """Whether the loop has nothing to go on with when all replies fail; else the stage has a fallback."""
+    alone: bool = False
+    """Whether nothing else of the run may go on meanwhile: it measures how fast something is."""
     accounts: Callable[[P, I, O], Iterable[Account]] = _no_accounts
     """What must add up between its inputs and its output; a broken one is an error of the engine."""
 

@@ -96,7 +96,7 @@ def test_what_an_earlier_process_did_says_nothing_of_how_fast_this_one_is(
 ) -> None:
     clock = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
-    work = live_file._Work(Callback().open("train", 100), 100, threading.Event())
+    work = live_file._Work(Callback().open("train", 100), 100, threading.Event(), threading.RLock())
     # Told at once where it goes on, told again once the weights are there, and then two steps.
     for seconds, finished in ((1.0, 60), (20.0, 0), (5.0, 1), (5.0, 1)):
         assert work.shown()["rate"] is None

@@ -106,8 +106,12 @@ def test_nothing_else_unpickles_or_trusts() -> None:
         for word in words
         if word in text
     ]
-    # Between two processes of the engine, through a pipe that nobody else has.
-    assert found == ["sandbox/wire.py: import pickle"]
+    # Between processes of the engine: through a pipe that nobody else has, or in a cluster whose machines run what they
+    # are told anyway.
+    assert sorted(found) == [
+        "run/executors/arrow.py: import pickle",
+        "sandbox/wire.py: import pickle",
+    ]
     use = (ENGINE / "export" / "model" / "use.py.jinja").read_text("utf-8")
     assert use.count("trust_remote_code=False") == use.count(".from_pretrained(") - 1  # of peft
 

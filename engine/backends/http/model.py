@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Container, Coroutine, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from engine.backends.entry import Backend, ChatEndpoint, ModelRef
 from engine.backends.http.body import BodyWriter
@@ -20,11 +21,17 @@ from engine.backends.http.protocol import WORDS, ChatProtocol, Mode
 from engine.backends.http.quirks import Quirks
 from engine.backends.http.settings import ServerSettings
 from engine.backends.protocol import Completion, Request, Reserve, always
-from engine.errors import BackendError
+from engine.errors import BackendError, Interrupted
 from engine.servers import way_to
+from engine.system import stopping
+
+Answer = TypeVar("Answer")
 
 COLLECT_AFTER = 20_000
 """New objects between two looks for cyclic garbage."""
+_collecting = threading.Lock()
+_usual: list[tuple[int, int, int]] = []
+"""How often Python looks by itself, once for each conversation that goes on; the first is what was set."""
 
 
 class ServerModel:
@@ -86,18 +93,33 @@ def _completions(client: Client) -> Iterator[list[Completion]]:
 
     Raises:
         BackendError: see `Generator.complete_many`; completions that were there before are yielded first.
+        Interrupted: this thread's work was told to end (`engine.system.stopping`).
     """
     with _rare_collections(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
         try:
-            runner.run(client.start())
-            while group := runner.run(client.group()):
+            runner.run(_until_told(client.start()))
+            while group := runner.run(_until_told(client.group())):
                 yield group
-        except (KeyboardInterrupt, BackendError):
+        except (KeyboardInterrupt, BackendError, Interrupted):
             if rest := client.take():
                 yield rest
             raise
         finally:
             runner.run(client.close())
+
+
+async def _until_told(work: Coroutine[Any, Any, Answer]) -> Answer:
+    """Wait for something, but no longer than until this thread's work is told to end; raises Interrupted then."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    with stopping.heard(partial(loop.call_soon_threadsafe, task.cancel)):
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if not stopping.told():
+                raise
+            task.uncancel()
+            raise Interrupted("stopped") from None
 
 
 @contextlib.contextmanager
@@ -107,12 +129,17 @@ def _rare_collections() -> Iterator[None]:
     Hundreds of requests in flight are thousands of objects that are no garbage: looking through them after every
     700 new ones, as Python does by itself, takes a sixth of the client's time. Requests leave no cycles behind.
     """
-    before = gc.get_threshold()
-    gc.set_threshold(COLLECT_AFTER, *before[1:])
+    with _collecting:
+        _usual.append(gc.get_threshold())
+        gc.set_threshold(COLLECT_AFTER, *_usual[0][1:])
     try:
         yield
     finally:
-        gc.set_threshold(*before)
+        with _collecting:
+            # Of several conversations at once the last one leaves it as the first one found it.
+            usual = _usual.pop()
+            if not _usual:
+                gc.set_threshold(*usual)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

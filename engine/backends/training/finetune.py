@@ -29,6 +29,7 @@ from engine.backends.protocol import (
 )
 from engine.errors import Interrupted, ModelError
 from engine.fingerprint import digest, file_digest
+from engine.system import stopping
 
 TRAINING_VERSION = 3
 """Part of every job's hash; bumped when the same job would give other weights."""
@@ -232,14 +233,15 @@ def _run_child(path: Path, job: TrainingJob, progress: Progress) -> None:
             start_new_session=True,  # Ctrl-C reaches only this process, which tells the child in its own way
         )
     try:
-        error = _relay(child.stdout, progress)
-        code = child.wait()
+        # In a thread no Ctrl-C is heard: the child is told at once, and its end is waited for as ever.
+        with stopping.heard(lambda: child.terminate()):
+            error = _relay(child.stdout, progress)
+            code = child.wait()
+        if code and stopping.told():
+            raise _interrupted(job)
     except KeyboardInterrupt:
         _stop(child)
-        raise Interrupted(
-            f"the fine-tune in {job.output} was interrupted; its checkpoint is kept",
-            "the same command goes on from there",
-        ) from None
+        raise _interrupted(job) from None
     finally:
         if child.poll() is None:
             child.kill()
@@ -251,6 +253,13 @@ def _run_child(path: Path, job: TrainingJob, progress: Progress) -> None:
         raise kind(error["error"], error["hint"])
     if code:
         raise _failure(code, job)
+
+
+def _interrupted(job: TrainingJob) -> Interrupted:
+    return Interrupted(
+        f"the fine-tune in {job.output} was interrupted; its checkpoint is kept",
+        "the same command goes on from there",
+    )
 
 
 def _stop(child: subprocess.Popen[str]) -> None:

@@ -52,6 +52,7 @@ class Watched:
         self._nodes = "[]"
         """As JSON: it is most of the file, and stays as it is."""
         self._states: dict[str, str] = {}
+        self._places: dict[str, str] = {}
         self._works: dict[str, _Work] = {}
         self._told: deque[tuple[str, str, str]] = deque(maxlen=LINES)
         self._warned: deque[tuple[str, str, str]] = deque(maxlen=LINES)
@@ -60,6 +61,8 @@ class Watched:
         self._ended: Mapping[str, Any] | None = None
         self._serial = 0
         self._lock = threading.Lock()
+        self._handing = threading.RLock()
+        """Whoever watches is told one thing at a time, whatever goes on side by side."""
         self._changed, self._over = threading.Event(), threading.Event()
 
     # What a run reports, as `Reporter` has it.
@@ -67,17 +70,21 @@ class Watched:
     def say(self, text: str) -> None:
         """Keep one line, and hand it on."""
         self._keep(self._told, "line", text)
-        self._watcher.say(text)
+        with self._handing:
+            self._watcher.say(text)
 
     def warn(self, text: str) -> None:
         """Keep a warning, and hand it on."""
         self._keep(self._told, "warning", text)
         self._keep(self._warned, "warning", text)
-        self._watcher.warn(text)
+        with self._handing:
+            self._watcher.warn(text)
 
     def open(self, what: str, total: int) -> Advance:
         """Begin a piece of work."""
-        work = _Work(self._watcher.open(what, total), total, self._changed)
+        with self._handing:
+            inner = self._watcher.open(what, total)
+        work = _Work(inner, total, self._changed, self._handing)
         with self._lock:
             self._works[what] = work
         return work
@@ -93,10 +100,13 @@ class Watched:
             self._nodes, self._budget, self._spent = nodes, budget, spent
         self._changed.set()
 
-    def node(self, name: str, state: str) -> None:
-        """Note what becomes of a node: running | waiting | done | cached | skipped."""
+    def node(self, name: str, state: str, where: str = "") -> None:
+        """Note what becomes of a node: running | waiting | done | cached | skipped; and who else works on it."""
         with self._lock:
             self._states[name] = state
+            self._places.pop(name, None)
+            if where:
+                self._places[name] = where
             if state != "running":
                 self._works.pop(name, None)
         self._changed.set()
@@ -159,6 +169,7 @@ class Watched:
                     "serial": self._serial,
                     "written": _time(),
                     "states": self._states,
+                    "places": self._places,
                     "works": works,
                     "spent": {**spent._asdict(), "in_flight": in_flight},
                     "budget": self._budget,
@@ -174,8 +185,10 @@ class Watched:
 class _Work:
     """One piece of work; what is counted is read by the thread that writes."""
 
-    def __init__(self, inner: Advance, total: int, changed: threading.Event) -> None:
-        self._inner, self._total, self._changed = inner, total, changed
+    def __init__(
+        self, inner: Advance, total: int, changed: threading.Event, handing: threading.RLock
+    ) -> None:
+        self._inner, self._total, self._changed, self._handing = inner, total, changed, handing
         self._done = 0
         self._first: tuple[float, int] | None = None
         """When the first items were through, and how many: before it, weights are loaded, too.
@@ -192,8 +205,9 @@ class _Work:
             self._first = self._last, self._done
         if not self._changed.is_set():
             self._changed.set()
-        self._inner.note = self.note
-        self._inner(finished)
+        with self._handing:
+            self._inner.note = self.note
+            self._inner(finished)
 
     @property
     def is_done(self) -> bool:

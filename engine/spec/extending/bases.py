@@ -24,8 +24,12 @@ DEEPEST = 10
 """Recipes that may stand behind one another."""
 OWN: frozenset[str] = frozenset({"recipe", "name", "version", "description", KEY})
 """Keys that nobody inherits: each recipe's own."""
-LIMITS = "limits"
-"""What a step may take is for the user to say, and not for whoever wrote a package."""
+USERS_TO_SAY: Mapping[str, str] = {
+    "limits": "limits of a package's recipe do not hold for recipes that extend it",
+    "executor": "the executor of a package's recipe is not that of recipes that extend it",
+}
+"""Key -> the warning: what a step may take, and where work is done, is for the user to say, and not for whoever wrote
+a package."""
 
 _OTHERS: Mapping[str, str] = {
     "taxonomy": "a taxonomy",
@@ -188,14 +192,15 @@ def _check_format(document: Document, named: str, where: Location) -> None:
 
 
 def _inheritable(document: Document, base: Path) -> Document:
-    """Return what a recipe hands on to those that extend it; from a package no limits, of which a warning tells."""
+    """Return what a recipe hands on to those that extend it; of a package less, of which warnings tell."""
     left, warnings = OWN, document.warnings
-    if LIMITS in document.data and package_of(document.path.absolute().parent, base) is not None:
-        message = "limits of a package's recipe do not hold for recipes that extend it"
-        hint = "where it needs them, write them into your own recipe: `limits: …`"
-        where = document.at((LIMITS,), key=True)
-        left = left | {LIMITS}
-        warnings = (*warnings, Problem(where, message, hint, level="warning", code=LIMITS))
+    foreign = package_of(document.path.absolute().parent, base) is not None
+    for key, message in USERS_TO_SAY.items():
+        if foreign and key in document.data:
+            hint = f"where it needs them, write them into your own recipe: `{key}: …`"
+            where = document.at((key,), key=True)
+            left = left | {key}
+            warnings = (*warnings, Problem(where, message, hint, level="warning", code=key))
     data = {key: value for key, value in document.data.items() if key not in left}
     keys, values = (
         {path: place for path, place in places.items() if path[:1] and path[0] not in left}

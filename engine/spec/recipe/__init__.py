@@ -9,7 +9,7 @@ from engine.spec.recipe.augment import Augment, LabelBy, Mine, MineBy, OperatorS
 from engine.spec.recipe.benchmark import Benchmark, Endpoint
 from engine.spec.recipe.data import Data, Format, Sample, Source, SplitFrom
 from engine.spec.recipe.failures import Failures, FailureSource
-from engine.spec.recipe.limits import Limits
+from engine.spec.recipe.limits import Executor, Limits
 from engine.spec.recipe.loop import Budget, Loop, Stop
 from engine.spec.recipe.metrics import MetricSpec, Rubric, Slice
 from engine.spec.recipe.models import Models, ModelSpec, StudentSpec, WriterSpec
@@ -41,6 +41,7 @@ __all__ = [
     "Cluster",
     "Data",
     "Endpoint",
+    "Executor",
     "FailureSource",
     "Failures",
     "Fold",

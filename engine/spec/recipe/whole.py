@@ -13,7 +13,7 @@ from engine.spec.recipe.augment import Augment
 from engine.spec.recipe.benchmark import Benchmark
 from engine.spec.recipe.data import Data
 from engine.spec.recipe.failures import Failures
-from engine.spec.recipe.limits import Limits
+from engine.spec.recipe.limits import Executor, Limits
 from engine.spec.recipe.loop import Budget, Loop
 from engine.spec.recipe.metrics import MetricSpec, Slice
 from engine.spec.recipe.models import Models
@@ -69,6 +69,7 @@ class Recipe(Spec):
     loop: Loop = Loop()
     budget: Budget = Budget()
     limits: Limits = Limits()
+    executor: Executor = Executor()
     benchmark: Benchmark | None = None
     """How fast the student answers when it is served; left out, nothing is served and timed."""
     seeds: list[Annotated[Count, Field(ge=0)]] = Field(default=[0], min_length=1)

@@ -140,5 +140,5 @@ def _accounts(
 BENCHMARK = Stage(
     "benchmark", 1, BenchmarkParams, BenchmarkInputs, Benchmarked, benchmark,
     description="Measures how fast the student answers when it is served.",
-    accounts=_accounts,
+    alone=True, accounts=_accounts,
 )  # fmt: skip

@@ -25,7 +25,7 @@ from engine.backends.training.batches import (
 )
 from engine.backends.training.checkpoints import Checkpoints
 from engine.errors import Interrupted, ModelError
-from engine.system import locks
+from engine.system import locks, stopping
 from tests.backends import tiny
 from tests.backends.training.here import losses, train_here
 
@@ -260,6 +260,28 @@ def test_a_training_killed_and_interrupted_ends_with_the_same_bits(
         "training.lock",
         "training.log",
     }
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("every_step")
+def test_a_training_in_a_thread_that_is_told_to_end_saves_a_checkpoint(
+    model: Path, tmp_path: Path
+) -> None:
+    stop = stopping.Stop()
+    job = tiny.job(model, tmp_path / "told", steps=10_000)
+    steps = 0
+
+    def told(finished: int) -> None:
+        nonlocal steps
+        steps += finished
+        if steps >= 3:
+            stop.tell()
+
+    # Under a word it is as in a thread: no KeyboardInterrupt comes.
+    with stopping.under(stop), pytest.raises(Interrupted, match="its checkpoint is kept"):
+        finetune.train(job, told)
+    assert 3 <= steps < job.steps
+    assert list((tmp_path / "told" / "checkpoints").glob("checkpoint-*/COMPLETE"))
 
 
 def test_no_training_outlives_its_parent(model: Path, tmp_path: Path) -> None:

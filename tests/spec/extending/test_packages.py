@@ -258,3 +258,19 @@ def test_limits_of_a_package_do_not_hold_for_who_extends_it(tmp_path: Path) -> N
     own = write(tmp_path, {"desk/base.yaml": base.replace("data/", "../shared/data/")})
     write(own, {"desk/r.yaml": CHILD.format("base.yaml")})
     assert load(recipe).recipe.limits.seconds == 3600
+
+
+def test_the_executor_of_a_package_is_not_that_of_who_extends_it(tmp_path: Path) -> None:
+    base = BASE + "executor: {kind: ray, address: 'elsewhere:6379'}\n"
+    recipe = with_package(
+        tmp_path,
+        CHILD.format("support/recipes/base.yaml") + "executor: {slots: 2}\n",
+        shared__recipes__base___yaml="",
+    )
+    write(tmp_path, {"shared/recipes/base.yaml": base})
+    loaded = load(recipe)
+    assert (loaded.recipe.executor.kind, loaded.recipe.executor.address) == ("local", None)
+    assert loaded.recipe.executor.slots == 2
+    (warning,) = loaded.warnings
+    assert (warning.level, warning.code) == ("warning", "executor")
+    assert "the executor of a package's recipe" in warning.message

@@ -1,0 +1,86 @@
+"""Doing a piece of work, in whatever process: the student is loaded at first use and stays for the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine import gate, sandbox
+from engine.backends.protocol import Completion, Request
+from engine.plan.resources import RoleModel
+from engine.run.context import NodeContext
+from engine.run.executors.protocol import Lacks, Work
+from engine.run.progress import Reporter
+from engine.run.session import Session
+from engine.spec.prompts import Prompt
+from engine.stages.outputs import Output
+from engine.stages.protocol import Pending
+from engine.stages.wiring import assemble
+from engine.system.log_file import about
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all work of a run needs."""
+
+    prompts: Mapping[str, Prompt]
+    models: Mapping[str, RoleModel]
+    state: Path
+    """The project's state folder, absolute."""
+    limits: sandbox.Limits = field(default_factory=sandbox.current)
+    """What one step of the recipe may take."""
+    granted: gate.Granted = field(default_factory=gate.granted)
+    """What the recipe may read, as far as the user said so to this process."""
+
+    def hold(self) -> None:
+        """Let limits and grants hold in this process, too."""
+        sandbox.use(self.limits)
+        gate.grant(self.granted)
+
+
+class Given:
+    """The replies that came along with work; who uses them is written down by the driver."""
+
+    def __init__(self, replies: Mapping[str, Completion]) -> None:
+        """Take the replies by request."""
+        self._replies = replies
+
+    def known(self, requests: Sequence[Request]) -> dict[str, Completion]:
+        """Return the completions of those requests that have one."""
+        return {r.id: self._replies[r.id] for r in requests if r.id in self._replies}
+
+    def note_use(self, node: str, requests: Sequence[Request]) -> None:
+        """Do nothing: the driver knows what it sent along."""
+
+
+class Performer:
+    """Does work, one piece at a time."""
+
+    def __init__(self, shared: Shared, reporter: Reporter) -> None:
+        """Take what all work needs, and who watches; nothing is loaded yet."""
+        self._shared, self._reporter = shared, reporter
+        # No work of the kind that is carried embeds anything: whatever does is the driver's own.
+        self._session = Session(shared.models, reporter, lambda: [])
+
+    def perform(self, work: Work, reporter: Reporter | None = None) -> Output | Lacks:
+        """Return a node's rows, or what it must know before; raises what its stage raises.
+
+        Where `reporter` is given it watches this work alone.
+        """
+        context = NodeContext(
+            work.node,
+            self._shared.prompts,
+            self._session,
+            Given(work.replies),
+            reporter or self._reporter,
+            self._shared.state,
+        )
+        with about(stage=work.node.name):
+            try:
+                output: Output = work.stage.run(
+                    work.node.params, assemble(work.stage.inputs, work.sources), context
+                )
+            except Pending as pending:
+                return Lacks(pending.role, pending.requests)
+        return output
