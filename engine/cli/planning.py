@@ -14,14 +14,13 @@ from engine.cli.terminal.output import make_console, say
 from engine.cli.terminal.streams import echo, print_records
 from engine.gate import KeyUse, has_consent
 from engine.plan.duration.devices import Foreseen
-from engine.plan.explain import AFTER_DOWNLOAD, NodeState, longest_chain, mermaid
+from engine.plan.explain import AFTER_DOWNLOAD, NodeState, mermaid
 from engine.plan.flow import flows, host_of, key_of, measured_use, timed, uses_of
 from engine.plan.graph import UNFETCHED
 from engine.plan.packs import WRITERS, choose, judged_by_teacher, softened
 from engine.project import Planned, Project
 from engine.report.foreseen import foreseen
 from engine.report.foreseen.forecast import Devices, forecasts, record, told
-from engine.report.formatting import between
 from engine.rows import SPLITS
 from engine.run.expected import Expected
 from engine.spec.recipe import Executor, Recipe
@@ -48,7 +47,8 @@ def print_plan(
     print_expected(console, planned.expected)
     for line in told(_forecasts(project, planned, devices)):
         say(console, line)
-    _print_chain(console, project.loaded.recipe.executor, planned)
+    if any(one.state != "cached" for one in planned.states):
+        say(console, f"at the same time: {_at_once(project.loaded.recipe.executor)}")
     _print_student(console, project, planned)
     _print_writers(console, project, planned)
     _print_flow(console, project, planned)
@@ -95,20 +95,6 @@ def print_expected(console: Console, expected: Expected) -> None:
     """Print what is still to be asked and trained, and how long that takes."""
     for line in foreseen(expected.estimate, expected.minutes, evaluated=expected.evaluated):
         say(console, line)
-
-
-def _print_chain(console: Console, executor: Executor, planned: Planned) -> None:
-    """Say which nodes must follow each other, however much runs side by side, and what may."""
-    finished = {one.node.id for one in planned.states if one.state == "cached"}
-    expected = planned.expected.nodes
-    chain = longest_chain(
-        planned.plan, finished, {name: one.minutes for name, one in expected.items()}
-    )
-    if chain is None:
-        return
-    minutes = f", about {between(chain.minutes)} minutes" if chain.minutes else ""
-    say(console, f"longest chain: {len(chain.nodes)} of {chain.of} nodes{minutes}: {chain.told}")
-    say(console, f"at the same time: {_at_once(executor)}")
 
 
 def _at_once(executor: Executor) -> str:

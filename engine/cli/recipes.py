@@ -21,8 +21,8 @@ from engine.errors import EngineError, Problem, RecipeError
 from engine.plan.defaults import complete
 from engine.plan.validate import Examined, examine
 from engine.registry import did_you_mean
-from engine.run.kept.unchanged import examined_before
 from engine.rehearsal.own_prompts import has_own_prompts
+from engine.run.kept.unchanged import examined_before
 from engine.spec.extending.settings import assignment
 from engine.spec.loader import LoadedRecipe, load
 from engine.spec.package_data import shipped

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -98,7 +99,7 @@ def record(one: Foreseen) -> dict[str, Any]:
 
 
 def told(found: Sequence[Foreseen]) -> list[str]:
-    """Return forecasts as lines of at most 80 columns; none where there are none."""
+    """Return forecasts as lines, of which the one of the longest chain alone may have more than 80 columns."""
     if not found:
         return []
     first = found[0]
@@ -110,9 +111,9 @@ def told(found: Sequence[Foreseen]) -> list[str]:
         for one in found
     ]
     steps = len(first.path)
-    lines.append(f"longest chain: {steps:,} {'step' if steps == 1 else 'steps'}")
-    lines[-1] += f", {first.path[0]} to" if steps > 1 else ""
-    lines.append(f"  {first.path[-1]}")
+    lines.append(
+        f"longest chain: {steps:,} {'step' if steps == 1 else 'steps'}: {_in_words(first.path)}"
+    )
     known = f"{first.measured:,} steps go by rates measured here" if first.measured else ""
     if not first.assumed:
         return [*lines, f"rates: all measured on earlier steps here ({first.measured:,} steps)"]
@@ -121,6 +122,15 @@ def told(found: Sequence[Foreseen]) -> list[str]:
     lines.append(f"rates: {known or 'none is measured here yet'};")
     lines.append(f"  assumed for {named}{f' and {more} more stages' if more > 0 else ''}")
     return lines
+
+
+def _in_words(path: Sequence[str]) -> str:
+    """Return a chain of nodes in words, those of one round together."""
+    parts = groupby(path, lambda name: name.rpartition("/")[0])
+    return "; ".join(
+        (f"{place}: " if place else "") + " → ".join(name.rpartition("/")[2] for name in names)
+        for place, names in parts
+    )
 
 
 def _spread(spread: Spread) -> str:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from engine.identity import Params
-from engine.plan.explain import longest_chain
 from engine.plan.graph import Node, Plan
 from engine.run.driving.ready import Ready
-from engine.stages.forecast import Range
 
 
 def node(name: str, *sources: str) -> Node:
@@ -55,15 +53,3 @@ def test_the_plan_s_first_node_goes_first_whatever_came_first() -> None:
         (nodes["track"], "driver"),
         None,
     ]
-
-
-def test_the_longest_chain_goes_by_minutes_where_they_are_known_and_else_by_nodes() -> None:
-    by_count = longest_chain(PLAN, {"id of load"}, {"b/train": None})
-    assert by_count is not None
-    assert (by_count.told, by_count.of, by_count.minutes) == ("a: train → predict; track", 5, None)
-    minutes = {"a/train": Range(1, 2), "b/train": Range(10, 20)}
-    by_time = longest_chain(PLAN, (), minutes)
-    assert by_time is not None
-    assert by_time.told == "load; b: train → predict; track"
-    assert by_time.minutes == Range(10, 20)
-    assert longest_chain(PLAN, {one.id for one in PLAN.nodes.values()}, minutes) is None
