@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
@@ -54,11 +55,13 @@ def workers(prepared: Prepared) -> Iterator[tuple[Processes, queue.SimpleQueue[A
 
 
 def _children() -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process().children(recursive=True)
-        if child.is_running() and "engine.run.executors.child" in child.cmdline()
-    ]
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        # One that has just ended has no command line any more.
+        with contextlib.suppress(psutil.Error):
+            if "engine.run.executors.child" in child.cmdline():
+                found.append(child)
+    return found
 
 
 def until(found: Callable[[], Any], seconds: float = 60) -> Any:
