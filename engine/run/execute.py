@@ -119,6 +119,10 @@ class Execution:
             self.outcome.status, self.outcome.note = "stopped", str(reached)
         return self.outcome
 
+    def close(self) -> None:
+        """End what was started for it."""
+        self._session.close()
+
     def reached(self) -> list[Node]:
         """Return the nodes whose rows are the run's: done in it, or taken over."""
         names = self._settled - self._skipped
@@ -331,9 +335,11 @@ def execute(
         backend = BACKENDS[model.backend]
         hide(backend.secrets(backend.parse(model.settings)))
     with about(run=run):
-        return _executed(
-            Execution(plan, resources, budget, store, run, reporter, recorded), store, run, origins
-        )
+        execution = Execution(plan, resources, budget, store, run, reporter, recorded)
+        try:
+            return _executed(execution, store, run, origins)
+        finally:
+            execution.close()
 
 
 def _executed(execution: Execution, store: Store, run: str, origins: Origins) -> Outcome:

@@ -13,6 +13,7 @@ import psutil
 import torch
 
 from engine.backends.training.batches import Encoded, collate
+from engine.backends.training.devices import any_of
 
 PROBES = (32, 96)
 """Tokens of the rows on which is measured: what is kept grows with the length, that of attention with its square."""
@@ -39,7 +40,8 @@ def checkpoint_if_needed(
     lines, width = collate(largest, pack)["input_ids"].shape
     linear, square = activation_memory(model, largest[0], loss)
     needed = lines * width * (linear + square * width)
-    if needed <= MEMORY_SHARE * free_memory(device) or not model.supports_gradient_checkpointing:
+    (tight,) = any_of([needed > MEMORY_SHARE * free_memory(device)], device)
+    if not tight or not model.supports_gradient_checkpointing:
         return False
     # transformers before 5.23 has it under its older name only.
     newer = getattr(model, "activation_checkpointing_enable", None)
