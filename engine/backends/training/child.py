@@ -158,7 +158,7 @@ def _train(job: TrainingJob, spec: dict[str, Any], emit: Emit, stop: threading.E
     import torch
     from transformers import AutoTokenizer
 
-    from engine.backends.training import devices
+    from engine.backends.training import devices, memory
     from engine.backends.training.loop import FlowCallback
 
     devices.join(job.device)
@@ -190,6 +190,7 @@ def _train(job: TrainingJob, spec: dict[str, Any], emit: Emit, stop: threading.E
     trainer.add_callback(flow)
     if resume:
         emit(reached)
+    loaded = memory.resident(trainer.args.device)
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     if trainer.state.global_step < job.steps:
         return False
@@ -199,6 +200,8 @@ def _train(job: TrainingJob, spec: dict[str, Any], emit: Emit, stop: threading.E
         "threads": torch.get_num_threads(),
         "device": job.device,
         "gradient_checkpointing": prepared.gradient_checkpointing,
+        "peak_bytes": memory.peak(trainer.args.device),
+        "loaded_bytes": loaded,
     }
     _finish(prepared, tokenizer, job, spec["hash"], checkpoints, started, environment)
     return True

@@ -14,6 +14,8 @@ from typing import Any, Literal, NamedTuple
 
 _ADAM = 2
 """Moments of AdamW, each a number for every weight that is trained."""
+PACKED = 512
+"""Tokens of rows that share a line, as `batches.py` packs them."""
 _FOUR_BITS = 0.516
 """Bytes of a weight in NF4, with the scale of each 64 and the scale of these, quantized once more."""
 _FROZEN, _TRAINED = 9, 16
@@ -75,6 +77,11 @@ class Work(NamedTuple):
     """Tokens of the completions among them, for which there are logits."""
     eager: bool
     """Whether attention is eager: on a CPU, short rows."""
+
+
+def line_of(tokens: int, longest: int) -> int:
+    """Return the tokens of a line into which rows are packed: of so many tokens in all, and in the longest row."""
+    return min(tokens, max(PACKED, longest))
 
 
 class Footprint(NamedTuple):

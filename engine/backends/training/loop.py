@@ -208,6 +208,7 @@ class CompletionTrainer(Resumable, Trainer):  # type: ignore[misc, unused-ignore
     """`Trainer` over batches made beforehand, with our loss, our validation and our checkpoint contents."""
 
     diverged = "lower train.learning_rate, or raise train.warmup"
+    optimizer: Any
 
     def __init__(
         self,
@@ -248,6 +249,7 @@ class CompletionTrainer(Resumable, Trainer):  # type: ignore[misc, unused-ignore
         )
         self.order = order
         self._job = job
+        self._rounds = not job.adapts and job.master == "bfloat16"
         weights = [weight for weight in model.parameters() if weight.requires_grad]
         self._halves = Halves(weights)
         self.history = History()
@@ -258,14 +260,15 @@ class CompletionTrainer(Resumable, Trainer):  # type: ignore[misc, unused-ignore
 
     def create_optimizer(self, model: Any = None) -> Any:
         """Return the optimizer: `Trainer`'s own, or the one for weights that are kept in bfloat16."""
-        if self.optimizer is None and not self._job.adapts and self._job.master == "bfloat16":
+        if self._rounds and self.optimizer is None:
             self.optimizer = RoundedAdamW(
                 [weight for weight in self.model.parameters() if weight.requires_grad],
                 lr=self._job.learning_rate,
                 weight_decay=self._job.weight_decay,
                 seed=self._job.seed,
             )
-        return super().create_optimizer(model) if self.optimizer is None else self.optimizer
+            return self.optimizer
+        return super().create_optimizer(model)
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
         """Take the gradients of a batch; raises ModelError when its loss is not finite."""

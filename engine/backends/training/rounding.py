@@ -31,14 +31,16 @@ class RoundedAdamW(torch.optim.Optimizer):
         self._seed = seed
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Take one step; the closure is not called."""
         for group in self.param_groups:
             for number, weight in enumerate(group["params"]):
                 if weight.grad is not None:
-                    self._move(weight, group, number)
+                    self._move(weight, weight.grad.float(), group, number)
 
-    def _move(self, weight: torch.Tensor, group: dict[str, Any], number: int) -> None:
+    def _move(
+        self, weight: torch.Tensor, gradient: torch.Tensor, group: dict[str, Any], number: int
+    ) -> None:
         state = self.state[weight]
         if not state:
             state["step"] = 0
@@ -48,7 +50,6 @@ class RoundedAdamW(torch.optim.Optimizer):
         dice = torch.Generator(device=weight.device)
         dice.manual_seed((self._seed * 1_000_003 + state["step"]) * 65_537 + number)
         first, second = group["betas"]
-        gradient = weight.grad.float()
         mean = state["exp_avg"].float().lerp_(gradient, 1 - first)
         square = (
             state["exp_avg_sq"].float().mul_(second).addcmul_(gradient, gradient, value=1 - second)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from engine import models
 from engine.backends import BACKENDS
 from engine.backends.serving import server
-from engine.backends.training.footprint import Footprint, Shape, Work, footprint, shape_of
+from engine.backends.training.footprint import Footprint, Shape, Work, footprint, line_of, shape_of
 from engine.data.splits import Splits
 from engine.errors import EngineError
 from engine.models import checkpoint
@@ -168,7 +168,7 @@ def _work(recipe: Recipe, rows: Sequence[Size], prompt: int, at_once: int, on_ca
         dtype="float32" if train.dtype == "float32" else "bfloat16",
         master=train.master,
         tokens=tokens,
-        longest=longest,
+        longest=line_of(tokens, longest),
         answered=at_once + sum(answers) * at_once // len(answers) // CHARACTERS,
         eager=not on_card and longest <= EAGER_TOKENS,
     )

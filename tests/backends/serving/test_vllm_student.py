@@ -129,9 +129,9 @@ def test_an_adapter_that_vllm_refuses_and_a_model_that_does_not_fit_are_said(
     small = VLLMWorker(Serving("vllm", 0.00001, 8, LINEAR))
     with pytest.raises(
         ModelError, match=r"cannot load the student from .*: No memory for the KV"
-    ) as no:
+    ) as full:
         small.ready(base)
-    assert "serve_memory" in no.value.hint
+    assert "serve_memory" in full.value.hint
     assert small._child is None
 
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from engine.backends.training.footprint import Shape, Work, footprint, shape_of
+from engine.backends.training import batches
+from engine.backends.training import footprint as footprint_module
+from engine.backends.training.footprint import Shape, Work, footprint, line_of, shape_of
 
 SHAPE = Shape(
     layers=2,
@@ -48,6 +50,11 @@ def test_a_full_fine_tune_takes_16_bytes_a_weight_or_8() -> None:
 def test_eager_attention_keeps_its_scores() -> None:
     more = footprint(SHAPE, work(eager=True)).activations - footprint(SHAPE, work()).activations
     assert more == 2 * 8 * 6 * 2 * 4
+
+
+def test_rows_share_lines_and_a_long_one_has_its_own() -> None:
+    assert [line_of(*sizes) for sizes in ((300, 100), (2000, 100), (2000, 700))] == [300, 512, 700]
+    assert footprint_module.PACKED == batches.PACKED_TOKENS
 
 
 @pytest.mark.parametrize("missing", ["hidden_size", "vocab_size"])

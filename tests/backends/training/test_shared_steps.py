@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from engine.backends.protocol import TrainingJob
-from engine.backends.training import finetune, loop
+from engine.backends.training import child, finetune, loop
 from engine.backends.training.batches import Encoded, collate
 from engine.backends.training.devices import shares
 from engine.backends.training.rounding import RoundedAdamW, rounded
@@ -59,7 +59,7 @@ def test_every_row_of_a_step_is_computed_once(devices: int, micro: int | None) -
 def weights(output: Path) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
-    return load_file(output / "adapter" / "adapter_model.safetensors")
+    return dict(load_file(output / "adapter" / "adapter_model.safetensors"))
 
 
 def assert_close(one: Path, other: Path) -> None:
@@ -240,3 +240,22 @@ def test_what_goes_wrong_in_one_of_two_processes_is_told(model: Path, tmp_path: 
         ModelError, match=r"train\.devices is 2, and this machine has 0 CUDA devices"
     ):
         finetune.train(wide(model, tmp_path, devices=2, device="auto"))
+
+
+@pytest.mark.servers
+def test_adapters_learn_on_a_base_in_four_bits(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a CPU, where bitsandbytes has its kernels too, and the engine refuses it: nobody would wait for it."""
+    bitsandbytes = pytest.importorskip("bitsandbytes")
+    monkeypatch.setattr(child, "_require_card", lambda job: None)
+    job = tiny.job(model, tmp_path, method="qlora", steps=24, dropout=0.0)
+    loaded = loop.load_student(job, 16)
+    four = [m for m in loaded.modules() if isinstance(m, bitsandbytes.nn.Linear4bit)]
+    assert len(four) == 14  # seven linear layers in each of two blocks
+    result = train_here(job)
+    assert tiny.losses_fall(losses(tmp_path))
+    assert {path.name for path in result.adapter.iterdir()} == {
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    }
