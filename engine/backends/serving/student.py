@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
@@ -261,10 +262,12 @@ class WritingStudent(Student):
     of model it does not know or for want of memory, transformers writes, too.
     """
 
-    def __init__(self, local: Student, served: ServedStudent) -> None:
-        """Take the same student twice."""
+    def __init__(
+        self, local: Student, served: ServedStudent, gone: threading.Event | None = None
+    ) -> None:
+        """Take the same student twice; `gone` is set, for all students on this base, once vLLM could not be had."""
         self._local, self._served = local, served
-        self._gone = False
+        self._gone = gone or threading.Event()
 
     @property
     def likelihoods(self) -> bool:
@@ -273,9 +276,8 @@ class WritingStudent(Student):
 
     def with_adapter(self, adapter: Path) -> Student:
         """Return this student as fine-tuned; see `Student`."""
-        if self._gone:
-            return self._local.with_adapter(adapter)
-        return WritingStudent(self._local.with_adapter(adapter), self._served.with_adapter(adapter))
+        tuned = self._local.with_adapter(adapter)
+        return WritingStudent(tuned, self._served.with_adapter(adapter), self._gone)
 
     def write(
         self,
@@ -286,13 +288,13 @@ class WritingStudent(Student):
         sampling: Sampling | None = None,
     ) -> list[Written]:
         """Return the turn of each prompt; see `Student`."""
-        if not self._gone:
+        if not self._gone.is_set():
             try:
                 self._served.start()
             except EngineError as error:
                 _log.warning("the student's answers are written by transformers: %s", error.message)
-                self._gone = True
-        writer = self._local if self._gone else self._served
+                self._gone.set()
+        writer = self._local if self._gone.is_set() else self._served
         return writer.write(prompts, max_tokens, schema, progress, sampling)
 
     def compare(

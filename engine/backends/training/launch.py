@@ -16,6 +16,7 @@ from engine.backends.lifetime import die_with
 from engine.backends.training import finetune
 from engine.backends.training.child import as_told, held_lock
 from engine.errors import EngineError, ModelError
+from engine.system import platforms
 
 
 def require_cards(device: str, devices: int) -> None:
@@ -39,6 +40,9 @@ def main(arguments: Sequence[str]) -> int:
     job = finetune.job_from_json(spec["job"])
     try:
         require_cards(job.device, job.devices)
+        # torchrun would give each one thread.
+        share = max(1, platforms.usable_cores() // job.devices)
+        os.environ.setdefault("OMP_NUM_THREADS", str(share))
         with held_lock(job.output):
             if finetune.finished(job.output, spec["hash"]) is not None:
                 return 0

@@ -12,6 +12,9 @@ from typing import Any
 
 import torch
 
+PIECE = 1 << 20
+"""Numbers that are stepped at once."""
+
 
 class RoundedAdamW(torch.optim.Optimizer):
     """AdamW (Loshchilov and Hutter 2017, arXiv 1711.05101) with weights and moments in bfloat16."""
@@ -36,7 +39,7 @@ class RoundedAdamW(torch.optim.Optimizer):
         for group in self.param_groups:
             for number, weight in enumerate(group["params"]):
                 if weight.grad is not None:
-                    self._move(weight, weight.grad.float(), group, number)
+                    self._move(weight, weight.grad, group, number)
 
     def _move(
         self, weight: torch.Tensor, gradient: torch.Tensor, group: dict[str, Any], number: int
@@ -49,20 +52,34 @@ class RoundedAdamW(torch.optim.Optimizer):
         state["step"] += 1
         dice = torch.Generator(device=weight.device)
         dice.manual_seed((self._seed * 1_000_003 + state["step"]) * 65_537 + number)
-        first, second = group["betas"]
-        mean = state["exp_avg"].float().lerp_(gradient, 1 - first)
-        square = (
-            state["exp_avg_sq"].float().mul_(second).addcmul_(gradient, gradient, value=1 - second)
-        )
-        root = (square / (1 - second ** state["step"])).sqrt_().add_(group["eps"])
-        moved = weight.float().mul_(1 - group["lr"] * group["weight_decay"])
-        moved.addcdiv_(mean, root, value=-group["lr"] / (1 - first ** state["step"]))
-        for place, value in (
-            (weight, moved),
-            (state["exp_avg"], mean),
-            (state["exp_avg_sq"], square),
-        ):
-            place.copy_(rounded(value, dice))
+        kept = (weight, state["exp_avg"], state["exp_avg_sq"])
+        # Piece by piece: all of an embedding in float32, several times, would take what bfloat16 saves.
+        whole = [(*kept, gradient)]
+        if weight.is_contiguous():
+            flat = (*(one.view(-1) for one in kept), gradient.reshape(-1))
+            whole = list(zip(*(one.split(PIECE) for one in flat), strict=True))
+        for one, mean, square, slope in whole:
+            _step(one, mean, square, slope, group, state["step"], dice)
+
+
+def _step(
+    weight: torch.Tensor,
+    mean: torch.Tensor,
+    square: torch.Tensor,
+    gradient: torch.Tensor,
+    group: dict[str, Any],
+    step: int,
+    dice: torch.Generator,
+) -> None:
+    first, second = group["betas"]
+    slope = gradient.float()
+    means = mean.float().lerp_(slope, 1 - first)
+    squares = square.float().mul_(second).addcmul_(slope, slope, value=1 - second)
+    root = (squares / (1 - second**step)).sqrt_().add_(group["eps"])
+    moved = weight.float().mul_(1 - group["lr"] * group["weight_decay"])
+    moved.addcdiv_(means, root, value=-group["lr"] / (1 - first**step))
+    for place, value in ((weight, moved), (mean, means), (square, squares)):
+        place.copy_(rounded(value, dice))
 
 
 def rounded(value: torch.Tensor, dice: torch.Generator) -> torch.Tensor:

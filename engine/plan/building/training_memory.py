@@ -26,8 +26,8 @@ AROUND = 24
 """Tokens that a chat template writes around a row."""
 EAGER_TOKENS = 1024
 """As in training: on a CPU shorter rows are computed with eager attention."""
-SHARE = 0.9
-"""Of the free memory that a training may fill; libraries and what else is at work take the rest."""
+SHARE = 0.7
+"""Of the free memory that a training may fill; what allocators keep, and what else is at work, take the rest."""
 
 
 class Size(NamedTuple):
