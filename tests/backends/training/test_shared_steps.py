@@ -249,7 +249,7 @@ def test_adapters_learn_on_a_base_in_four_bits(
     """On a CPU, where bitsandbytes has its kernels too, and the engine refuses it: nobody would wait for it."""
     bitsandbytes = pytest.importorskip("bitsandbytes")
     monkeypatch.setattr(child, "_require_card", lambda job: None)
-    # A pass outside of training has its kernels for CPUs lay the weights out anew, for good, and not for sizes this small.
+    # In a pass outside of training its kernels for CPUs lay weights out anew, for good, and not for sizes this small.
     monkeypatch.setattr(memory, "checkpoint_if_needed", lambda *args: False)
     job = tiny.job(model, tmp_path, method="qlora", steps=24, dropout=0.0)
     loaded = loop.load_student(job, 16)
