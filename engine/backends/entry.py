@@ -56,6 +56,32 @@ class ChatEndpoint(NamedTuple):
     """Further parameters of every request."""
 
 
+Serve = Literal["auto", "transformers", "vllm"]
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Whether and how vLLM answers for the student."""
+
+    serve: Serve = "auto"
+    share: float = 0.4
+    """Of the memory that is free where it runs, that vLLM takes at once and keeps."""
+    rank: int | None = None
+    """For which it makes room, of the adapters; None where students are whole models."""
+    modules: tuple[str, ...] = ()
+    """Last parts of the names of the layers that adapters may change; empty where that is not known."""
+
+
+class Served(NamedTuple):
+    """A student that may be answered for in a process of its own."""
+
+    student: Student
+    start: Callable[[], None]
+    """Starts what answers, where the recipe names it: what is wrong with it comes to light before any work."""
+    stop: Callable[[], None]
+    """Ends what answers; it is started again where it is asked again."""
+
+
 class Rates(Protocol):
     """What calls cost: money per million tokens."""
 
@@ -126,6 +152,8 @@ class Backend:
     """Where a student can be timed as it is, from its name and settings. None: nowhere but on a server of its own."""
     generator: Callable[[ModelRef, Any], Generator | Deferred] | None = None
     student: Callable[[ModelRef, Any], Student] | None = None
+    served: Callable[[ModelRef, Any, Serving], Served] | None = None
+    """A student whose answers vLLM may compute, and what ends it; None: `student` is all there is."""
     embedder: Callable[[ModelRef, Any], Embedder] | None = None
     train: Callable[[TrainingJob, Progress], TrainingResult] | None = None
     """How a student of this backend is fine-tuned; needed for the role student."""

@@ -381,7 +381,7 @@ class TrainingJob:
     """Only for the validation loss (`checkpoint: best`); never trained on."""
     output: Path
     """Folder for the adapter; `output/checkpoints` holds what a killed training goes on from."""
-    method: Literal["lora", "full"]
+    method: Literal["lora", "qlora", "full"]
     steps: int
     """Optimizer steps."""
     batch_size: int
@@ -413,6 +413,24 @@ class TrainingJob:
     """With `preference`: what is trained on, `batch_size` pairs a step, in place of rows."""
     preference: PreferenceLoss | None = None
     """Preference tuning of `adapter`, which is the reference too; None: supervised, on rows."""
+    devices: int = 1
+    """Processes that share each step's rows, each on a device of its own."""
+    micro_batch: int | None = None
+    """Most rows that a process computes at once; None: all of its rows of a step."""
+    master: Literal["float32", "bfloat16"] = "float32"
+    """Number format in which `method: full` keeps what it steps."""
+    attention: Literal["auto", "plain", "flash"] = "auto"
+    """How attention is computed on CUDA."""
+
+    @property
+    def adapts(self) -> bool:
+        """Whether adapters are trained, and the model's own weights stay."""
+        return self.method != "full"
+
+    @property
+    def shared(self) -> bool:
+        """Whether a step's rows are computed in several parts."""
+        return self.devices > 1 or self.micro_batch is not None
 
 
 class TooFewPairs(ModelError):

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from engine.backends.entry import Backend, ModelRef, Settings
+from engine.backends.entry import Backend, ModelRef, Served, Serving, Settings
 from engine.backends.local import generation, greedy, label_tree, weights
 from engine.backends.local.batching import room_in_steps
 from engine.backends.local.chat import decode, encode_prompt, encode_text, turn_end
@@ -31,6 +31,8 @@ from engine.backends.protocol import (
     written,
 )
 from engine.backends.replies import does_not_fit
+from engine.backends.serving import vllm_worker
+from engine.backends.serving.student import ServedStudent, WritingStudent
 from engine.backends.training.finetune import train
 from engine.errors import BackendError
 
@@ -263,6 +265,19 @@ def open_student(ref: ModelRef, settings: TransformersSettings) -> LocalStudent:
     return LocalStudent(BaseWeights(ref, settings))
 
 
+def open_served(ref: ModelRef, settings: TransformersSettings, serving: Serving) -> Served:
+    """Return the untuned student, answered for by vLLM where `serving` says so or this machine has a card for it."""
+    local = open_student(ref, settings)
+    if ref.path is None or not vllm_worker.answers(serving, settings.device):
+        return Served(local, lambda: None, lambda: None)
+    worker = vllm_worker.VLLMWorker(serving)
+    base = vllm_worker.Base(ref.path.resolve(), weights.pick_dtype(settings.dtype), settings.device)
+    served = ServedStudent(worker, base)
+    if serving.serve == "vllm":
+        return Served(served, lambda: worker.ready(base), worker.stop)
+    return Served(WritingStudent(local, served), lambda: None, worker.stop)
+
+
 BACKEND = Backend(
     name="transformers",
     roles=("student", "teacher", "judge"),
@@ -270,6 +285,7 @@ BACKEND = Backend(
     local=True,
     generator=LocalGenerator,
     student=open_student,
+    served=open_served,
     train=train,
     prefers=True,
 )

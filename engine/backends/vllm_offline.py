@@ -164,11 +164,11 @@ def _sampling(row: Prompted) -> Any:
     if request.temperature > 0:
         seed = int(request.id[:7], 16)
         sampling = {"temperature": request.temperature, "top_k": TOP_K, "seed": seed}
-    constraint = None if request.schema is None else _constraint(request.schema)
-    return SamplingParams(max_tokens=row.max_tokens, structured_outputs=constraint, **sampling)
+    shape = None if request.schema is None else constraint(request.schema)
+    return SamplingParams(max_tokens=row.max_tokens, structured_outputs=shape, **sampling)
 
 
-def _constraint(schema: Mapping[str, Any]) -> Any:
+def constraint(schema: Mapping[str, Any]) -> Any:
     """Return vLLM's parameter for a schema, by Outlines' type adapter for it."""
     from outlines.models.vllm_offline import VLLMOfflineTypeAdapter
     from outlines.types import JsonSchema

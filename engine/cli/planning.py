@@ -13,6 +13,7 @@ from rich.text import Text
 from engine.cli.terminal.output import make_console, say
 from engine.cli.terminal.streams import echo, print_records
 from engine.gate import KeyUse, has_consent
+from engine.plan.building.training_memory import of_recipe
 from engine.plan.duration.devices import Foreseen
 from engine.plan.explain import AFTER_DOWNLOAD, NodeState, mermaid
 from engine.plan.flow import flows, host_of, key_of, measured_use, timed, uses_of
@@ -50,6 +51,7 @@ def print_plan(
     if any(one.state != "cached" for one in planned.states):
         say(console, f"at the same time: {_at_once(project.loaded.recipe.executor)}")
     _print_student(console, project, planned)
+    _print_memory(console, project, planned)
     _print_writers(console, project, planned)
     _print_flow(console, project, planned)
 
@@ -122,6 +124,15 @@ def _print_student(console: Console, project: Project, planned: Planned) -> None
         f"student: {student.model} with the adapter {student.adapter} ({adapter.digest[:12]}): round 0 is the "
         f"model with the adapter, untuned the model without it{later}",
     )
+
+
+def _print_memory(console: Console, project: Project, planned: Planned) -> None:
+    """Say what a fine-tune takes of this machine's memory, where one is still to be done."""
+    trained = any(s.node.stage == "train" and s.state != "cached" for s in planned.states)
+    memory = of_recipe(project.loaded, planned.resources.splits) if trained else None
+    if memory is not None:
+        fits = "fits" if memory.fits else "may not fit"
+        say(console, f"memory of a fine-tune: {fits}, {memory}")
 
 
 def _print_writers(console: Console, project: Project, planned: Planned) -> None:

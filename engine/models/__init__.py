@@ -6,6 +6,7 @@ loads no library of models until something must be fetched.
 """
 
 from engine.models.adapter import Adapter, locate_adapter, read_adapter
+from engine.models.checkpoint import linear_modules
 from engine.models.digest import weights_digest
 from engine.models.embedded import known
 from engine.models.languages import languages
@@ -18,6 +19,7 @@ __all__ = [
     "fetch",
     "known",
     "languages",
+    "linear_modules",
     "locate",
     "locate_adapter",
     "read_adapter",

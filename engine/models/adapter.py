@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.errors import ModelError, reason_of
 from engine.fingerprint import digest, file_digest
 from engine.gate import passed_folder
+from engine.models.safetensors_header import Tensor, read_header
 from engine.system.files import replacing
 from engine.system.places import expanded
 
@@ -23,8 +24,6 @@ CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _PICKLED = "adapter_model.bin"
 _HINT = f"a folder as peft's save_pretrained writes it holds {CONFIG} and {WEIGHTS}"
 _LORA = re.compile(r"(?:base_model\.model\.)?(?P<module>.+)\.lora_(?P<side>[AB])\.weight")
-_HEADER_LIMIT = 100_000_000
-"""Bytes: what the format itself allows a header."""
 _TAIL = 4
 """Last parts of a module's name by which it is found in the base model: `layers.0.self_attn.q_proj`. What stands
 before them differs between a checkpoint and the model that is made of it."""
@@ -49,11 +48,6 @@ class Adapter(NamedTuple):
     def digest(self) -> str:
         """SHA-256 over its files."""
         return adapter_digest(self.folder)
-
-
-class _Tensor(NamedTuple):
-    shape: tuple[int, ...]
-    dtype: str
 
 
 def locate_adapter(name: str, base: Path) -> Path:
@@ -102,10 +96,10 @@ def check_base(adapter: Adapter, base: Path) -> None:
 
     Weights that are no safetensors say nothing here: then loading decides.
     """
-    known: dict[str, _Tensor] = {}
-    embeddings: _Tensor | None = None
+    known: dict[str, Tensor] = {}
+    embeddings: Tensor | None = None
     for file in sorted(base.glob("*.safetensors")):
-        for name, found in _header(file).items():
+        for name, found in read_header(file).items():
             if name.endswith(".weight"):
                 module = name.removesuffix(".weight")
                 known[_tail(module)] = found
@@ -191,7 +185,7 @@ def _config(folder: Path) -> Mapping[str, Any]:
 def _shapes(weights: Path, rank: int | None) -> dict[str, tuple[int, int]]:
     """Return inputs and outputs of each adapted module; `rank` is None where it differs among them."""
     found: dict[str, dict[str, tuple[int, ...]]] = {}
-    for name, tensor in _header(weights).items():
+    for name, tensor in read_header(weights).items():
         if parts := _LORA.fullmatch(name):
             found.setdefault(parts["module"], {})[parts["side"]] = tensor.shape
     if not found:
@@ -206,43 +200,6 @@ def _shapes(weights: Path, rank: int | None) -> dict[str, tuple[int, int]]:
             )
         shapes[module] = (a[1], b[0])
     return shapes
-
-
-def _header(file: Path) -> dict[str, _Tensor]:
-    """Return the tensors in a safetensors file; raises ModelError for one that is cut or none at all."""
-    broken = ModelError(
-        f"{file} is broken or cut: it is not a complete safetensors file",
-        "copy it again from where it is whole",
-    )
-    try:
-        with file.open("rb") as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            if not 0 < length <= _HEADER_LIMIT:
-                raise broken
-            header = json.loads(stream.read(length))
-        tensors = dict(_tensors(header))
-        end = max(
-            (entry["data_offsets"][1] for name, entry in header.items() if name in tensors),
-            default=0,
-        )
-        if file.stat().st_size != 8 + length + end:
-            raise broken
-    except ModelError:
-        raise
-    except OSError as problem:
-        raise ModelError(
-            f"cannot read {file}: {problem.strerror or problem}",
-            "make it a file that this user may read",
-        ) from problem
-    except Exception as problem:
-        raise broken from problem
-    return tensors
-
-
-def _tensors(header: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, _Tensor]]:
-    for name, entry in header.items():
-        if name != "__metadata__":
-            yield name, _Tensor(tuple(int(size) for size in entry["shape"]), str(entry["dtype"]))
 
 
 def _tail(module: str) -> str:

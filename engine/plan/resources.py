@@ -6,14 +6,16 @@ The one part of planning that reads files.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from engine import models
 from engine.backends import BACKENDS
+from engine.backends.entry import Serving
 from engine.backends.protocol import Message, Request
+from engine.backends.serving import vllm_worker
 from engine.data.splits import Splits, read_splits
 from engine.operators import Operator, find_operators
 from engine.plan.building.reviews import NONE, Reviews
@@ -23,7 +25,7 @@ from engine.spec.loader import LoadedRecipe
 from engine.spec.method import Method
 from engine.spec.pack import Pack
 from engine.spec.prompts import Prompt, PromptLibrary
-from engine.spec.recipe import ModelSpec
+from engine.spec.recipe import ModelSpec, Recipe
 from engine.spec.reply_schemas import Schema, SchemaLibrary
 from engine.stages import STAGES
 from engine.stages.schemas import token_limit
@@ -44,6 +46,8 @@ class RoleModel:
     """The backend's settings, defaults included."""
     thinking_tokens: int = 0
     """Tokens that a reply may spend on thinking."""
+    serving: Serving | None = None
+    """Of a student: whether and how vLLM answers for it."""
 
     @property
     def identity_settings(self) -> dict[str, Any]:
@@ -72,6 +76,8 @@ class GivenAdapter:
     folder: Path
     digest: str
     """Over its files."""
+    r: int = 0
+    """Its rank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,21 +159,22 @@ def gather(
             prompts[prompt.name] = prompt
     if splits is None:
         splits = read_splits(loaded, network=True) if with_data else Splits(loaded)
+    adapter = _adapter(loaded)
+    found = {
+        role: role_model(recipe.models.of(role), loaded.base, packs.get(role), unasked.get(role))
+        for role in ROLES
+    }
+    found["student"] = served(found["student"], recipe, adapter)
     return Resources(
         prompts=prompts,
         data=splits.digests() if with_data else {},
         splits=splits,
-        models={
-            role: role_model(
-                recipe.models.of(role), loaded.base, packs.get(role), unasked.get(role)
-            )
-            for role in ROLES
-        },
+        models=found,
         method=loaded.method,
         operators=operators,
         packs=packs,
         schemas=schemas,
-        adapter=_adapter(loaded),
+        adapter=adapter,
         reviews=reviews,
     )
 
@@ -177,7 +184,19 @@ def _adapter(loaded: LoadedRecipe) -> GivenAdapter | None:
     if name is None:
         return None
     adapter = models.read_adapter(models.locate_adapter(name, loaded.base))
-    return GivenAdapter(adapter.folder, adapter.digest)
+    return GivenAdapter(adapter.folder, adapter.digest, adapter.r)
+
+
+def served(student: RoleModel, recipe: Recipe, given: GivenAdapter | None) -> RoleModel:
+    """Return the student with what the recipe says of who answers for it."""
+    if BACKENDS[student.backend].served is None:
+        return student
+    spec, rank = recipe.models.student, given.r if given else recipe.train.r
+    whole = recipe.train.method == "full"
+    serving = Serving(spec.serve, spec.serve_memory, None if whole else vllm_worker.rank_for(rank))
+    if student.path is not None and vllm_worker.answers(serving, student.settings["device"]):
+        serving = replace(serving, modules=tuple(models.linear_modules(student.path)))
+    return replace(student, serving=serving)
 
 
 def role_model(

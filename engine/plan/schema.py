@@ -277,7 +277,9 @@ def _model(role: str, parts: dict[str, Any]) -> dict[str, Any]:
                 "description": loose["properties"]["backend"]["description"],
             },
             "model": loose["properties"]["model"],
-            **{key: part for key, part in own.items() if key != "adapter" or backend.takes_adapter},
+            **{
+                key: part for key, part in own.items() if role != "student" or backend.takes_adapter
+            },
             **settings.get("properties", {}),
         }
         branches.append(

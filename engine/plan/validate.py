@@ -17,6 +17,7 @@ from engine.data.rules import unnamed_inputs
 from engine.data.splits import Splits, read_splits
 from engine.errors import BackendError, Location, ModelError, Problem, RecipeError
 from engine.plan.benchmark import check_benchmark
+from engine.plan.building.training_memory import of_recipe
 from engine.plan.checks.adapter import check_adapter
 from engine.plan.checks.languages import check_languages
 from engine.plan.checks.metrics import (
@@ -31,8 +32,10 @@ from engine.plan.checks.money import check_money
 from engine.plan.checks.operators import check_operators
 from engine.plan.checks.preferences import check_preferences
 from engine.plan.checks.selection import check_selection
+from engine.plan.checks.serving import check_serving
 from engine.plan.checks.shots import check_shots
 from engine.plan.checks.sql import check_sql
+from engine.plan.checks.training import check_training
 from engine.plan.defaults import complete
 from engine.plan.packs import check_packs, packs_of
 from engine.registry import Registry, did_you_mean
@@ -118,7 +121,9 @@ def _settled(loaded: LoadedRecipe, splits: Splits) -> Iterator[Problem]:
     yield from _gates(loaded)
     yield from _models(loaded)
     yield from check_adapter(loaded)
+    yield from check_serving(loaded)
     yield from check_preferences(loaded)
+    yield from check_training(loaded, of_recipe(loaded, splits))
     yield from check_money(loaded)
     yield from check_benchmark(loaded)
     yield from _of_packs(loaded)

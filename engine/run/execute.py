@@ -154,6 +154,10 @@ class Execution:
         self.outcome.notes = self._so_far.notes
         return self.outcome
 
+    def close(self) -> None:
+        """End what was started for it."""
+        self._session.close()
+
     def _work_through(self) -> None:
         """Do what can be done, and wait for others only where nothing can."""
         while True:
@@ -441,12 +445,11 @@ def execute(
         backend = BACKENDS[model.backend]
         hide(backend.secrets(backend.parse(model.settings)))
     with about(run=run):
-        return _executed(
-            Execution(plan, resources, recipe, store, run, reporter, recorded),
-            store,
-            run,
-            origins,
-        )
+        execution = Execution(plan, resources, recipe, store, run, reporter, recorded)
+        try:
+            return _executed(execution, store, run, origins)
+        finally:
+            execution.close()
 
 
 def _executed(execution: Execution, store: Store, run: str, origins: Origins) -> Outcome:

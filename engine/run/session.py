@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from engine.backends import BACKENDS
-from engine.backends.entry import Kind
+from engine.backends.entry import Kind, ModelRef, Served
 from engine.backends.protocol import (
     Deferred,
     Embedder,
@@ -56,6 +56,7 @@ class Session:
         self._models, self._reporter, self._first = models, reporter, first
         self._lasting: dict[str, npt.NDArray[np.float32]] = {}
         self._open: dict[tuple[str, ...], Any] = {}
+        self._served: Served | None = None
         self._vectors: dict[str, dict[str, npt.NDArray[np.float32]]] = {"": {}}
         self._node = ""
         self._guards = LeakGuards(self.embed)
@@ -64,14 +65,19 @@ class Session:
         """Return what stands behind a role."""
         return self._models[role]
 
-    def _backend(self, role: str) -> Any:
+    def _present(self, role: str) -> None:
+        """Raise ModelError where the weights of a role are not here."""
         model = self._models[role]
-        backend = BACKENDS[model.backend]
-        if backend.local and model.path is None:
+        if BACKENDS[model.backend].local and model.path is None:
             raise ModelError(
                 f"the model '{model.name}' ({role}) is not on this machine",
                 "run: pada models fetch",
             )
+
+    def _backend(self, role: str) -> Any:
+        model = self._models[role]
+        backend = BACKENDS[model.backend]
+        self._present(role)
         kind = KINDS[role]
         if kind == "student" and backend.student is None:
             kind = "generator"
@@ -99,6 +105,24 @@ class Session:
             return None
         return cast(Deferred, self._backend(role))
 
+    def close(self) -> None:
+        """End what was started for the run; what is asked afterwards starts it again."""
+        if self._served is not None:
+            self._served.stop()
+
+    def _student(self) -> Served:
+        if self._served is None:
+            model = self._models["student"]
+            serve = BACKENDS[model.backend].served
+            if serve is None or model.serving is None:
+                student = cast(Student, self._backend("student"))
+                self._served = Served(student, lambda: None, lambda: None)
+            else:
+                self._present("student")
+                settings = BACKENDS[model.backend].parse(model.settings)
+                self._served = serve(ModelRef(model.name, model.path), settings, model.serving)
+        return self._served
+
     def trainer(self) -> Callable[[TrainingJob, Progress], TrainingResult]:
         """Return how the student is fine-tuned; raises BackendError where it cannot be."""
         name = self._models["student"].backend
@@ -108,13 +132,15 @@ class Session:
                 f"a student on the backend '{name}' cannot be fine-tuned",
                 "use weights on this machine: backend transformers",
             )
+        # What answers for the student is started before it is trained: a fine-tune that nobody can ask is hours lost.
+        self._student().start()
         return train
 
     def student(self) -> Student | None:
         """Return the student's backend; None where it only answers in calls, as a model behind a server does."""
         if BACKENDS[self._models["student"].backend].student is None:
             return None
-        return cast(Student, self._backend("student"))
+        return self._student().student
 
     def embed(self, texts: Sequence[str], *, keep: bool = True) -> npt.NDArray[np.float32]:
         """Return unit-length embeddings, shape (len(texts), dimensions).

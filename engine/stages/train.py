@@ -182,6 +182,10 @@ def supervised(params: TrainParams, inputs: TrainInputs, ctx: Context) -> Traini
         generated=generated,
         mix=settings.mix,
         order=settings.order,
+        devices=settings.devices,
+        micro_batch=settings.micro_batch,
+        master=settings.master,
+        attention=settings.attention,
         adapter=ctx.state / inputs.given.model.path if inputs.given else None,
     )
 

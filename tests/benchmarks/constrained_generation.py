@@ -56,8 +56,8 @@ def seconds(
     began = time.perf_counter()
     with torch.inference_mode():
         said = loaded.model.generate(
-            input_ids=ids, attention_mask=mask, max_new_tokens=tokens, do_sample=False,
-            eos_token_id=stops, pad_token_id=stops[0], **how,
+            input_ids=ids.to(loaded.model.device), attention_mask=mask.to(loaded.model.device),
+            max_new_tokens=tokens, do_sample=False, eos_token_id=stops, pad_token_id=stops[0], **how,
         )  # fmt: skip
     took = time.perf_counter() - began
     length = said.shape[1] - ids.shape[1]

@@ -10,7 +10,9 @@ CSV = "CSV whose cells are clean (plain_text.cell), unless --raw is said"
 
 PRINTING = {
     "backends/serving/guidellm.py::main": CHILD,
+    "backends/serving/vllm_child.py::tell": CHILD,
     "backends/training/child.py::emit": CHILD,
+    "backends/training/launch.py::main": CHILD,
     "cli/__init__.py::main": "closes standard error, where a pipe's reader is gone",
     "cli/terminal/ending.py::output_failed": "writes out what is clean already",
     "cli/patterns/listing.py::export_patterns": CSV,

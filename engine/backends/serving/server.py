@@ -124,27 +124,56 @@ def _command(kind: str, weights: Weights, served: Path, port: int) -> _Command:
     where = ("--host", "127.0.0.1", "--port", str(port), "--dtype", weights.dtype)
     if kind == "vllm":
         # -1: as long as the memory allows; with what the model could take at most it may not start.
-        how = ("--gpu-memory-utilization", f"{_memory_share():.2f}", "--max-model-len", "-1")
+        share = f"{share_of_memory(_CARD_SHARE, _MACHINE_SHARE):.2f}"
+        how = ("--gpu-memory-utilization", share, "--max-model-len", "-1")
         return _Command("vllm.entrypoints.cli.main", ("serve", str(served), *how, *where))
     device = ("--device", weights.device)
     return _Command("transformers.cli.transformers", ("serve", str(served), *device, *where))
 
 
-def _memory_share() -> float:
+def share_of_memory(on_card: float, on_machine: float | None = None) -> float:
     """Return the share of a graphics card's memory, or of the machine's where there is no card, that vLLM may take.
 
     It takes its share at once, used or not, and refuses to start where that much is not free.
+
+    Args:
+        on_card: Share of what is free on the card.
+        on_machine: Share of what is free on a machine without one; the same when left out.
     """
-    free, total = _graphics("memory.free"), _graphics("memory.total")
+    free, total = graphics("memory.free"), graphics("memory.total")
     if free.isdigit() and total.isdigit():  # a card that shares the machine's memory says [N/A]
-        return _CARD_SHARE * int(free) / int(total)
+        return on_card * int(free) / int(total)
     import psutil
 
     memory = psutil.virtual_memory()
-    return _MACHINE_SHARE * memory.available / memory.total
+    return (on_card if on_machine is None else on_machine) * memory.available / memory.total
 
 
-def _graphics(what: str) -> str:
+def free_memory(on_card: bool) -> int:
+    """Return the bytes that are free on the first graphics card, or on the machine without one."""
+    free = graphics("memory.free") if on_card else ""
+    if free.isdigit():
+        return int(free) << 20
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
+def cards() -> int:
+    """Return how many graphics cards nvidia-smi shows, of those that CUDA_VISIBLE_DEVICES lets through."""
+    command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return 0
+    there = len(done.stdout.split())
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return (
+        there if visible is None else min(there, len([v for v in visible.split(",") if v.strip()]))
+    )
+
+
+def graphics(what: str) -> str:
     """Return what nvidia-smi reports for the first graphics card; empty where there is none."""
     command = ["nvidia-smi", f"--query-gpu={what}", "--format=csv,noheader,nounits"]
     try:
@@ -157,7 +186,7 @@ def _graphics(what: str) -> str:
 def _pick(server: Server, device: str) -> Literal["transformers", "vllm"]:
     if server != "auto":
         return server
-    on_card = not device.startswith("cpu") and bool(_graphics("index"))
+    on_card = not device.startswith("cpu") and bool(graphics("index"))
     return "vllm" if on_card and _is_installed("vllm") else "transformers"
 
 

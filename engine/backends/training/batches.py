@@ -213,7 +213,7 @@ def _blended_passes(blend: Blend, rng: random.Random) -> Iterator[int]:
 
 
 def collate(
-    rows: Sequence[Encoded], pack: bool = True, share: bool = True
+    rows: Sequence[Encoded], pack: bool = True, share: bool = True, flat: bool = False
 ) -> dict[str, torch.Tensor]:
     """Return one batch as few lines of tokens, so that little is computed twice and nothing for padding.
 
@@ -226,6 +226,8 @@ def collate(
         pack: Whether a line may hold several rows; without it each has a line, without a shared beginning.
         share: Whether the prompts' beginning stands once in each line; it is one computation then, so
             dropout there would be the same for all rows.
+        flat: Whether all rows stand in one line, with nothing shared and nothing filled: as flash attention wants them,
+            which takes no mask and tells rows apart by where positions begin again.
 
     Returns:
         `input_ids`, `position_ids`: shape (lines, longest line), lines end at the right edge; the last token of
@@ -238,9 +240,11 @@ def collate(
     """
     import torch
 
-    shared = common_prefix_length([row.prompt for row in rows]) if pack and share else 0
+    shared = (
+        common_prefix_length([row.prompt for row in rows]) if pack and share and not flat else 0
+    )
     rests = [row.length - 1 - shared for row in rows]
-    packed = _pack(rests, PACKED_TOKENS if pack else 0)
+    packed = _pack(rests, sum(rests) if flat else PACKED_TOKENS if pack else 0)
     if len(packed) == len(rows):  # nothing to share the beginning with
         shared, rests = 0, [row.length - 1 for row in rows]
     width = shared + max(sum(rests[row] for row in line) for line in packed)

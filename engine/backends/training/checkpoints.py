@@ -29,6 +29,11 @@ class Checkpoints:
         whole = [place for place in self.folder.glob("checkpoint-*") if self._counts(place)]
         return max((int(place.name.rpartition("-")[2]) for place in whole), default=0)
 
+    def newest(self) -> Path | None:
+        """Return the newest whole checkpoint of this job; nothing is removed."""
+        step = self.reached()
+        return self.folder / f"checkpoint-{step}" if step else None
+
     def last(self) -> Path | None:
         """Return the newest whole checkpoint of this job and remove everything else."""
         whole = []

@@ -83,7 +83,7 @@ def prepare_torch(device: str) -> str:
 def choose_device(device: str) -> None:
     """Show torch the one CUDA device that is asked for: with several, `Trainer` would spread over all."""
     kind, _, index = device.partition(":")
-    if kind in ("auto", "cuda"):
+    if kind in ("auto", "cuda") and "LOCAL_RANK" not in os.environ:
         number = int(index or 0)
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
         mine = str(number) if visible is None else [*visible.split(","), *[""] * number][number]
@@ -110,10 +110,26 @@ def run(spec: dict[str, Any], emit: Emit) -> bool:
     job = finetune.job_from_json(spec["job"])
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    if job.devices > 1:  # `launch.py` holds the lock
+        return _train(job, spec, emit, stop)
     with held_lock(job.output):
         if finetune.finished(job.output, spec["hash"]) is None:
             return _train(job, spec, emit, stop)
     return True
+
+
+def _require_card(job: TrainingJob) -> None:
+    """Raise ModelError for what takes a graphics card, where the training has none."""
+    if job.method == "qlora" and job.device == "cpu":
+        raise ModelError(
+            "train.method is qlora, and there is no CUDA device: bitsandbytes computes in 4 bits on one",
+            "write method: lora, or run on a machine with a graphics card",
+        )
+    if job.attention == "flash" and job.device == "cpu":
+        raise ModelError(
+            "train.attention is flash, and there is no CUDA device",
+            "write attention: auto, which takes it where it can be had",
+        )
 
 
 class Prepared(NamedTuple):
@@ -138,10 +154,14 @@ def _train(job: TrainingJob, spec: dict[str, Any], emit: Emit, stop: threading.E
         emit(reached)
     choose_device(job.device)
     job = replace(job, device=prepare_torch(job.device))
+    _require_card(job)
     import torch
     from transformers import AutoTokenizer
 
+    from engine.backends.training import devices, memory
     from engine.backends.training.loop import FlowCallback
+
+    devices.join(job.device)
 
     with loading("tokenizer", job.model):
         tokenizer = AutoTokenizer.from_pretrained(job.model, trust_remote_code=False)
@@ -155,7 +175,10 @@ def _train(job: TrainingJob, spec: dict[str, Any], emit: Emit, stop: threading.E
         raise
     trainer = prepared.trainer
     # Only now, since it removes those of another job: with too few pairs the plain fine-tune goes on from its own.
-    resume = checkpoints.last()
+    if devices.is_first():
+        checkpoints.last()
+    devices.meet()
+    resume = checkpoints.newest()
     flow = FlowCallback(
         trainer,
         checkpoints,
@@ -167,13 +190,18 @@ def _train(job: TrainingJob, spec: dict[str, Any], emit: Emit, stop: threading.E
     trainer.add_callback(flow)
     if resume:
         emit(reached)
+    loaded = memory.resident(trainer.args.device)
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     if trainer.state.global_step < job.steps:
         return False
+    if not devices.is_first():
+        return True
     environment = {
         "threads": torch.get_num_threads(),
         "device": job.device,
         "gradient_checkpointing": prepared.gradient_checkpointing,
+        "peak_bytes": memory.peak(trainer.args.device),
+        "loaded_bytes": loaded,
     }
     _finish(prepared, tokenizer, job, spec["hash"], checkpoints, started, environment)
     return True
@@ -208,7 +236,7 @@ def _supervised(job: TrainingJob, tokenizer: Any, checkpoints: Checkpoints) -> P
         checkpoints,
     )
     checkpointing = memory.checkpoint_if_needed(
-        model, trainer.train_dataset, trainer.loss_of, trainer.args.device
+        model, trainer.at_once, trainer.loss_of, trainer.args.device
     )
     # Of the original rows, where generated ones have a weight.
     visits = len(job.rows) + (job.mix - 1) * job.generated
@@ -335,6 +363,12 @@ def _as_user_error(error: BaseException) -> EngineError | None:
     return None
 
 
+def as_told(error: EngineError) -> dict[str, Any]:
+    """Return the event that tells the parent of an error."""
+    few = isinstance(error, TooFewPairs)
+    return {"error": error.message, "hint": error.hint, "too_few_pairs": few}
+
+
 def main(arguments: list[str]) -> int:
     """Run the job in the file named first, for the parent whose pid comes second; return the exit code."""
     die_with(int(arguments[1]))
@@ -343,19 +377,22 @@ def main(arguments: list[str]) -> int:
     os.dup2(2, 1)
     warnings.simplefilter("ignore")
 
+    first = os.environ.get("RANK", "0") == "0"
+
     def emit(event: dict[str, Any]) -> None:
-        print(json.dumps(event), file=out, flush=True)
+        if first or "error" in event:
+            print(json.dumps(event), file=out, flush=True)
 
     spec = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
-    Path(arguments[0]).unlink()  # it holds all rows, and a parent that is killed leaves it
+    if "RANK" not in os.environ:  # others read it too: then whoever started them all removes it
+        Path(arguments[0]).unlink()  # it holds all rows, and a parent that is killed leaves it
     try:
         return 0 if run(spec, emit) else STOPPED
     except Exception as error:
         user_error = _as_user_error(error)
         if user_error is None:
             raise
-        few = isinstance(user_error, TooFewPairs)
-        emit({"error": user_error.message, "hint": user_error.hint, "too_few_pairs": few})
+        emit(as_told(user_error))
         return user_error.exit_code
 
 

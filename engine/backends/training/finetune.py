@@ -126,6 +126,10 @@ def job_hash(job: TrainingJob) -> str:
     del content["output"], content["model"], content["adapter"]
     if job.preference is None:
         del content["pairs"], content["preference"]
+    # Added later: what is as it always was leaves no trace, so that trainings under way are gone on with.
+    for name in ("devices", "micro_batch", "master", "attention"):
+        if content[name] == TrainingJob.__dataclass_fields__[name].default:
+            del content[name]
     given = [] if job.adapter is None else [_model_digest(job.adapter)]
     return digest([TRAINING_VERSION, content, _model_digest(job.model), *given])
 
@@ -204,9 +208,10 @@ def finished(output: Path, identity: str) -> TrainingResult | None:
 
 
 def _run_child(path: Path, job: TrainingJob, progress: Progress) -> None:
+    process = "child" if job.devices == 1 else "launch"
     command = [
         # -P: the working folder's files never pass for modules; a recipe may come from anywhere.
-        *(sys.executable, "-P", "-m", "engine.backends.training.child"),
+        *(sys.executable, "-P", "-m", f"engine.backends.training.{process}"),
         *(str(path), str(os.getpid())),
     ]
     package = str(Path(__file__).resolve().parents[3])
@@ -221,6 +226,8 @@ def _run_child(path: Path, job: TrainingJob, progress: Progress) -> None:
         "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+        "FLASH_ATTENTION_DETERMINISTIC": "1",
+        "PYTHONSAFEPATH": "1",  # as -P, for the processes that a launcher starts
     }
     with (job.output / LOG_FILE).open("wb") as log:
         child = subprocess.Popen(

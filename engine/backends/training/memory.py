@@ -6,6 +6,7 @@ last bit, at about 1.4 times the time. So it is switched on only where the large
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ import psutil
 import torch
 
 from engine.backends.training.batches import Encoded, collate
+from engine.backends.training.devices import any_of
 
 PROBES = (32, 96)
 """Tokens of the rows on which is measured: what is kept grows with the length, that of attention with its square."""
@@ -39,7 +41,8 @@ def checkpoint_if_needed(
     lines, width = collate(largest, pack)["input_ids"].shape
     linear, square = activation_memory(model, largest[0], loss)
     needed = lines * width * (linear + square * width)
-    if needed <= MEMORY_SHARE * free_memory(device) or not model.supports_gradient_checkpointing:
+    (tight,) = any_of([needed > MEMORY_SHARE * free_memory(device)], device)
+    if not tight or not model.supports_gradient_checkpointing:
         return False
     # transformers before 5.23 has it under its older name only.
     newer = getattr(model, "activation_checkpointing_enable", None)
@@ -73,6 +76,24 @@ def _kept_bytes(model: Any, row: Encoded, size: int, loss: Loss) -> int:
     ):
         loss([Encoded(tokens[:-1], tokens[-1:])])
     return sum(kept.values())
+
+
+def peak(device: torch.device) -> int:
+    """Return the largest memory of this process so far, in bytes: on CUDA what torch took, else what was resident."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    import resource
+
+    # In KiB but on macOS.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def resident(device: torch.device) -> int:
+    """Return the memory of this process now, in bytes, in the same terms as `peak`."""
+    if device.type == "cuda":
+        return int(torch.cuda.memory_allocated(device))
+    return int(psutil.Process().memory_info().rss)
 
 
 def free_memory(device: torch.device) -> int:

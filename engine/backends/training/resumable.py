@@ -78,6 +78,8 @@ class Resumable:
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Write what is trained, in the precision in which it is trained, and the history so far."""
+        if not self.args.should_save:  # of several processes the first writes for all
+            return
         folder = Path(output_dir or self.args.output_dir or ".")
         folder.mkdir(parents=True, exist_ok=True)
         self.snapshot(folder / _WEIGHTS)

@@ -141,7 +141,7 @@ def _training(run: FinishedRun, student: ExportedStudent, report: Report) -> str
         f" learning rate {train.learning_rate:g}, seed {student.seed}",
     ]
     lines += _tuned(run, student)
-    if train.method == "lora":
+    if train.method in ("lora", "qlora"):
         lines.append(f"- LoRA rank {train.r}, scale {train.alpha or 2 * train.r}")
     models = [f"{m.role} {m.name}" for m in report.header.models]
     lines.append(f"- {escaped(', '.join(models))}")

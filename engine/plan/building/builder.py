@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from engine.fingerprint import digest
 from engine.plan.graph import Node, Return
-from engine.plan.resources import Resources
+from engine.plan.resources import Resources, RoleModel
 from engine.rows import UNTUNED
-from engine.stages.outputs import Output
+from engine.stages.outputs import Output, Trained
 from engine.stages.protocol import I, O, P, Stage
 from engine.stages.wiring import Wire, flatten
 
@@ -122,6 +123,7 @@ class Builder:
                     models[role].backend,
                     models[role].identity_settings,
                     *([models[role].thinking_tokens] if models[role].thinking_tokens else []),
+                    *_served(models[role], stage),
                 ]
                 for role in stage.asks
             },
@@ -129,3 +131,9 @@ class Builder:
             "place": [position.round, position.attempt],
             "inputs": {edge: self.nodes[source].id for edge, source in inputs.items()},
         }
+
+
+def _served(model: RoleModel, stage: Stage[Any, Any, Any]) -> list[str]:
+    """Return that vLLM answers, where the recipe says so and not the machine; what trains is the same in any case."""
+    told = model.serving is not None and model.serving.serve == "vllm"
+    return ["served by vllm"] if told and not issubclass(stage.output, Trained) else []

@@ -19,12 +19,15 @@ def serve(connection: Connection) -> None:
     shared: Shared = connection.recv()
     shared.hold()
     performer, rows = Performer(shared, Telling(connection.send)), Rows()
-    while True:
-        try:
-            order: Order = connection.recv()
-        except (EOFError, OSError, KeyboardInterrupt):
-            return
-        connection.send(done(performer, rows, order))
+    try:
+        while True:
+            try:
+                order: Order = connection.recv()
+            except (EOFError, OSError, KeyboardInterrupt):
+                return
+            connection.send(done(performer, rows, order))
+    finally:
+        performer.close()
 
 
 def done(performer: Performer, rows: Rows, order: Order) -> Result:

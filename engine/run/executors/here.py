@@ -31,7 +31,8 @@ class InTurn:
             self._post(Worked(work.node.name, error))
 
     def close(self, patience: float = 0.0) -> None:
-        """Do nothing: nothing is under way."""
+        """End what was started for work; nothing is under way."""
+        self._performer.close()
 
 
 class Beside:
@@ -74,3 +75,4 @@ class Beside:
         self._stop.tell()
         with contextlib.suppress(KeyboardInterrupt):
             self._thread.join(patience)
+        self._performer.close()

@@ -84,3 +84,7 @@ class Performer:
             except Pending as pending:
                 return Lacks(pending.role, pending.requests)
         return output
+
+    def close(self) -> None:
+        """End what was started to answer for the student; it is started again where it is needed."""
+        self._session.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -31,6 +31,11 @@ class StudentSpec(ModelSpec):
 
     adapter: str | None = None
     """Folder of a LoRA adapter: round 0 is the model with it, as it is, and later rounds train it further."""
+    serve: Literal["auto", "transformers", "vllm"] = "auto"
+    """What computes its answers: transformers in the run's own process, or a vLLM process that the run starts and ends.
+    auto: vLLM writes on a graphics card where it is installed, and transformers compares labels."""
+    serve_memory: float = Field(default=0.4, gt=0, le=0.95)
+    """Share of the free memory that vLLM takes at once and keeps; training needs some of the rest."""
 
 
 class WriterSpec(ModelSpec):

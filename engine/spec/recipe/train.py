@@ -35,9 +35,9 @@ class Train(Spec):
     """sft: supervised fine-tuning, with loss on the completions alone; dpo: from round 1 on the last steps are on pairs
     of right and wrong answers."""
     preference: Preference = Preference()
-    method: Literal["lora", "full", "none"] = "lora"
-    """How weights are changed. none: the student is measured as it is, and rows are made for a fine-tune that happens
-    elsewhere."""
+    method: Literal["lora", "qlora", "full", "none"] = "lora"
+    """How weights are changed. qlora: as lora, with the model's own weights in 4 bits. none: the student is measured as
+    it is, and rows are made for a fine-tune that happens elsewhere."""
     prompt: str | None = None
     """Prompt file of training alone; the task's prompt when left out, so that both are the same."""
     r: int = Field(default=16, ge=1, le=1024)
@@ -61,7 +61,16 @@ class Train(Spec):
     evaluations: int = Field(default=5, ge=2, le=100)
     """How often `checkpoint: best` takes the validation loss."""
     batch_size: Count = Field(default=8, ge=1)
-    """Rows per optimizer step."""
+    """Rows per optimizer step, over all devices and micro-batches."""
+    devices: int = Field(default=1, ge=1, le=64)
+    """Graphics cards that share each step's rows; with `device: cpu` processes on the CPU."""
+    micro_batch: Count | None = Field(default=None, ge=1)
+    """Most rows that a device computes at once: gradients are added up until a step has its `batch_size` rows. All
+    of a device's rows at once when left out."""
+    master: Literal["float32", "bfloat16"] = "float32"
+    """Number format in which `method: full` keeps weights, gradients and optimizer."""
+    attention: Literal["auto", "plain", "flash"] = "auto"
+    """How attention is computed on a graphics card."""
     learning_rate: float = Field(default=1e-3, gt=0, lt=1)
     """Size of the optimizer's steps: its highest value, which it has at the end of the warm-up."""
     warmup: float = Field(default=0.1, ge=0, lt=1)

@@ -138,7 +138,7 @@ def test_it_does_not_outlive_a_run_that_is_killed(how: list[str], tmp_path: Path
 
 def test_the_command_says_what_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     memory = {"memory.free": "40000", "memory.total": "80000"}
-    monkeypatch.setattr(server, "_graphics", memory.__getitem__)
+    monkeypatch.setattr(server, "graphics", memory.__getitem__)
     weights = Weights(tmp_path / "base", tmp_path / "adapter", "bfloat16", "cuda:0")
     place = ("--host", "127.0.0.1", "--port", "4711", "--dtype", "bfloat16")
     folder = str(tmp_path / "model")
@@ -150,8 +150,8 @@ def test_the_command_says_what_is_served(tmp_path: Path, monkeypatch: pytest.Mon
     assert fast.arguments == ("serve", folder, *memory_and_length, *place)
     # Without a card it is the machine's memory, of which the run needs some itself.
     for said in ("", "[N/A]"):
-        monkeypatch.setattr(server, "_graphics", lambda what, said=said: said)
-        assert 0 < server._memory_share() < 0.5
+        monkeypatch.setattr(server, "graphics", lambda what, said=said: said)
+        assert 0 < server.share_of_memory(0.85, 0.4) < 0.5
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_the_command_says_what_is_served(tmp_path: Path, monkeypatch: pytest.Mon
 def test_vllm_is_taken_where_it_is_installed_and_there_is_a_card(
     device: str, card: str, vllm: bool, picked: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "_graphics", lambda what: card)
+    monkeypatch.setattr(server, "graphics", lambda what: card)
     monkeypatch.setattr(server, "_is_installed", lambda module: vllm)
     assert server._pick("auto", device) == picked
     assert server._pick("vllm", "cpu") == "vllm"
