@@ -174,7 +174,7 @@ def predict(folder: Path, small: bool) -> None:
     adapter = finetune.train(job(folder, small)).adapter
     setting = prediction.Setting(
         models.locate(MODEL) or models.fetch(MODEL, say=print), adapter,
-        [row.prompt for row in asked], sorted({row.intent for row in rows("train")}),
+        [row.prompt for row in asked], sorted({row.intent for row in rows("train")}), "bfloat16",
     )  # fmt: skip
     sides = {"engine": prediction.engine(setting)}
     if importlib.util.find_spec("lm_eval") is not None:

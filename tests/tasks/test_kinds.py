@@ -462,7 +462,7 @@ def test_a_written_target_has_a_schema_that_ends() -> None:
 def test_a_solution_may_be_as_long_as_the_student_may_answer() -> None:
     """Bare numbers as targets leave room for the reasoning that is written for them."""
     kind = TASKS["numeric"]
-    task = Task((), kind.params(max_tokens=200))
+    task = Task((), kind.params.model_validate({"max_tokens": 200}))
     assert kind.target_schema(task, 40)["maxLength"] == 600
     assert kind.target_schema(task, 900)["maxLength"] == 900
 
