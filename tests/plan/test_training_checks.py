@@ -80,7 +80,7 @@ def test_libraries_that_are_missing_are_named(
 
 
 @pytest.mark.parametrize(
-    ("free", "fits", "twice"), [(100, True, False), (10, True, True), (8, False, True)]
+    ("free", "fits", "twice"), [(100, True, False), (12, True, True), (8, False, True)]
 )
 def test_a_training_that_does_not_fit_is_a_warning_with_the_parts_of_it(
     free: int, fits: bool, twice: bool, tmp_path: Path, cards: dict[str, int]
