@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.e2e.runs import pada, rows
 from tests.e2e.tiny_project import write_project
 from tests.servers.real import MODEL, need_vllm
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.models]
 
 
 def answers(folder: Path, serve: str) -> list[tuple[object, ...]]:
@@ -44,6 +45,7 @@ def answers(folder: Path, serve: str) -> list[tuple[object, ...]]:
 def test_a_run_s_answers_are_the_same_whoever_computes_them(tmp_path: Path) -> None:
     need_vllm()
     there, here = answers(tmp_path / "there", "vllm"), answers(tmp_path / "here", "transformers")
+    assert not [p for p in psutil.Process().children(recursive=True) if "vllm" in str(p.cmdline())]
     assert len(there) == 24  # 12 rows, untuned and tuned
     for ours, theirs in zip(here, there, strict=True):
         assert ours[:3] == theirs[:3]
