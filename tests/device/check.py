@@ -10,11 +10,13 @@ import argparse
 import importlib.metadata
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,13 +66,16 @@ def run(name: str, small: bool, limit: float) -> Done:
     began = time.monotonic()
     command = [sys.executable, "-m", "tests.device.parts", name, *(["--small"] if small else [])]
     with tempfile.TemporaryDirectory(prefix="pada-device-") as folder:
-        child = subprocess.Popen([*command, "--folder", folder], cwd=ROOT)
+        # A group of its own: runs and servers that a part started end with it.
+        child = subprocess.Popen([*command, "--folder", folder], cwd=ROOT, start_new_session=True)
         try:
             code = child.wait(limit)
         except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
             code = 124
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
     return Done(name, code, time.monotonic() - began)
 
 
@@ -81,6 +86,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--only", nargs="+", choices=list(parts.PARTS), default=list(parts.PARTS))
     parser.add_argument("--limit", type=float, default=240, help="seconds for one part")
     given = parser.parse_args(arguments)
+    # Time is up for all of it: what is at work ends, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(124))
     say_what_is_here()
     done = [run(name, given.small, given.limit) for name in given.only]
     words = {0: "as it should be", parts.LEFT_OUT: "left out", 124: "took too long"}

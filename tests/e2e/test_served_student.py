@@ -11,7 +11,7 @@ from tests.e2e.runs import pada, rows
 from tests.e2e.tiny_project import write_project
 from tests.servers.real import MODEL, need_vllm
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.models]
 
 
 def answers(folder: Path, serve: str) -> list[tuple[object, ...]]:
