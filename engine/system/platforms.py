@@ -103,6 +103,15 @@ def memory_is_bounded() -> bool:
     return sys.platform == "linux"
 
 
+def most_resident() -> int:
+    """Return the most memory that this process ever held, in bytes."""
+    import resource
+
+    # In KiB but on macOS.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
 def sure_memory(gigabytes: float) -> float:
     """Return so much memory, or half of what the machine has, where that is less."""
     import psutil

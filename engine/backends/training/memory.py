@@ -6,7 +6,6 @@ last bit, at about 1.4 times the time. So it is switched on only where the large
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ import torch
 
 from engine.backends.training.batches import Encoded, collate
 from engine.backends.training.devices import any_of
+from engine.system.platforms import most_resident
 
 PROBES = (32, 96)
 """Tokens of the rows on which is measured: what is kept grows with the length, that of attention with its square."""
@@ -82,11 +82,7 @@ def peak(device: torch.device) -> int:
     """Return the largest memory of this process so far, in bytes: on CUDA what torch took, else what was resident."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
-    import resource
-
-    # In KiB but on macOS.
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return most_resident()
 
 
 def resident(device: torch.device) -> int:
