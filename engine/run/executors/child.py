@@ -6,6 +6,7 @@ way, as Ctrl-C does: a training saves its checkpoint first.
 
 from __future__ import annotations
 
+import signal
 import sys
 from multiprocessing.connection import Connection
 
@@ -40,6 +41,8 @@ def done(performer: Performer, rows: Rows, order: Order) -> Result:
 
 def main(arguments: list[str]) -> int:
     """Serve the parent whose pid comes first, over the descriptor that comes second."""
+    # A driver that a script put into the background was started with SIGINT ignored, and its workers inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     die_with(int(arguments[0]))
     serve(Connection(int(arguments[1])))
     return 0
