@@ -27,6 +27,7 @@ from engine.run.executors.performing import Shared
 from engine.run.executors.protocol import Began, Lacks, Post, Work, Worked
 from engine.run.progress import Reporter
 from engine.stages.outputs import Output
+from engine.system import platforms
 
 TRIES = 2
 """How often work is done whose process dies each time."""
@@ -127,7 +128,9 @@ class _Slot:
         self._waiting.put(None)
         process = self._process
         if self.busy and process is not None and process.poll() is None:
-            process.send_signal(signal.SIGINT)
+            # What a script put into the background ignores SIGINT, and so does a worker until it has begun.
+            deaf = platforms.ignores(process.pid, signal.SIGINT)
+            process.send_signal(signal.SIGTERM if deaf else signal.SIGINT)
 
     def join(self, patience: float) -> None:
         if self._thread is not None:
