@@ -11,7 +11,7 @@ from tests.e2e.runs import pada, rows
 from tests.e2e.tiny_project import write_project
 from tests.servers.real import MODEL, need_vllm
 
-pytestmark = [pytest.mark.servers, pytest.mark.models]
+pytestmark = pytest.mark.servers
 
 
 def answers(folder: Path, serve: str) -> list[tuple[object, ...]]:
@@ -42,6 +42,7 @@ def answers(folder: Path, serve: str) -> list[tuple[object, ...]]:
     return [tuple(row.values()) for row in found]
 
 
+@pytest.mark.models
 def test_a_run_s_answers_are_the_same_whoever_computes_them(tmp_path: Path) -> None:
     need_vllm()
     there, here = answers(tmp_path / "there", "vllm"), answers(tmp_path / "here", "transformers")
