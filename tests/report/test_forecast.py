@@ -54,7 +54,9 @@ def test_a_plan_is_forecast_from_them(tmp_path: Path, capsys: pytest.CaptureFixt
     text = capsys.readouterr().out
     lines = text[text.index("forecast, ") :].splitlines()
     lines = lines[: 1 + next(n for n, line in enumerate(lines) if line.startswith("  assumed for"))]
-    assert max(map(len, lines)) <= 80
+    (chain,) = [line for line in lines if line.startswith("longest chain: ")]
+    assert "seed-0/round-0: train → predict → score" in chain
+    assert max(len(line) for line in lines if line is not chain) <= 80
     assert [line.split()[0] for line in lines[2:4]] == ["1", "16"]
     assert any("none is measured here yet" in line for line in lines)
 
