@@ -349,6 +349,7 @@ READERS = {
     "backends/serving/server.py": "which hosts need no proxy",
     "gate/consent.py": "whether there is a key",
     "plan/checks/money.py": "whether there is a key",
+    "run/executors/tasks.py": "threads that the engine itself asks of a worker, by a name of its own",
     "sandbox/workers.py": "what a process that computes is given: PATH and the like",
     "servers.py": "a proxy's variable",
     "system/places.py": "where folders are",
