@@ -14,32 +14,20 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from engine import models
 from engine.backends import BACKENDS
-from engine.backends.protocol import Message, Student, TrainingJob, TrainingRow
+from engine.backends.protocol import Student, TrainingJob, TrainingRow
 from engine.backends.training import finetune
+from tests.benchmarks.clinc150 import MODEL, Row
 
 LEFT_OUT = 75
 """Exit code of a part that has nothing to run with."""
-MODEL = "embedded/smollm2-135m-instruct"
 QUICKSTART = Path(__file__).resolve().parents[2] / "recipes" / "quickstart"
 MAX_TOKENS = 16
 CLOSE = {"float32": 0.02, "bfloat16": 1.0}
 """Nats by which the likelihoods of whole labels may differ between two ways of computing them."""
-
-
-class Row(NamedTuple):
-    """A message and its label."""
-
-    text: str
-    intent: str
-
-    @property
-    def prompt(self) -> tuple[Message, ...]:
-        """The turns that the student is asked with."""
-        return (Message("system", "Label the text."), Message("user", self.text))
 
 
 def rows(split: str) -> list[Row]:
