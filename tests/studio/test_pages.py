@@ -151,9 +151,7 @@ def test_words_are_looked_for_by_degrees(
     assert (at_once["exact"], at_once["further"]) == (True, None)
     assert at_once["looked"] == at_once["among"] > at_once["total"] > 7
     assert all("refund" in json.dumps(row).lower() for row in at_once["rows"])
-    monkeypatch.setattr(listing, "PIECE", 12)
-    monkeypatch.setattr(listing, "LARGEST_PIECE", 12)
-    monkeypatch.setattr(listing, "BUDGET", 0.0)
+    _in_small_pieces(monkeypatch)
     found, asked, answers = [], {"search": "refund", "limit": 5, "offset": 5}, 0
     while True:
         answer = studio.get(f"runs/r0001/{what}", **asked)
@@ -165,6 +163,51 @@ def test_words_are_looked_for_by_degrees(
         asked |= {"since": answer["further"], "found": answer["total"]}
     assert found == at_once["rows"][5:10]
     assert answers > 1
+
+
+def _in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("PIECE", 12), ("LARGEST_PIECE", 12), ("LATER_PIECE", 12), ("BUDGET", 0.0)):
+        monkeypatch.setattr(listing, name, value)
+    monkeypatch.setattr(listing, "LATER_BUDGET", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("what", "sort"), [("failures", "confidence"), ("failures", "target"), ("generated", "outcome")]
+)
+@pytest.mark.parametrize("order", ["up", "down"])
+def test_words_in_a_sorted_table_are_found_in_its_order(
+    studio: Studio, what: str, sort: str, order: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sorted_so = {"sort": sort, "order": order}
+    every = page(studio, what, **sorted_so, limit=200)
+    later = page(studio, what, **sorted_so, limit=200, offset=200)
+    with monkeypatch.context() as patient:
+        patient.setattr(listing, "BUDGET", 600.0)
+        having = page(studio, what, search="refund", limit=200)
+    wanted = [row for row in (*every, *later) if row in having]
+    asked: dict[str, Any] = {"search": "refund", "limit": 5, "offset": 5, **sorted_so}
+    # Its first rows have enough of them.
+    first = studio.get(f"runs/r0001/{what}", **asked)
+    assert first["rows"] == wanted[5:10]
+    assert (first["exact"], first["total"]) == (False, 11)
+    # They do not, and all rows are looked at, by degrees.
+    monkeypatch.setattr(listing, "FOREMOST", 2)
+    _in_small_pieces(monkeypatch)
+    answer, looked, places = studio.get(f"runs/r0001/{what}", **asked), [], asked
+    while answer["further"]:
+        assert answer["rows"] == []
+        looked.append(answer["looked"])
+        places = {"since": answer["further"], "found": answer["total"]}
+        best = ",".join(map(str, answer["best"]))
+        answer = studio.get(f"runs/r0001/{what}", **asked, **places, best=best)
+    assert looked == sorted(looked)
+    assert len(looked) > 2
+    assert answer["rows"] == wanted[5:10]
+    assert (answer["exact"], answer["total"]) == (True, len(wanted))
+    # A page far behind is looked for in one go.
+    monkeypatch.setattr(listing, "MOST_BEST", 9)
+    far = studio.get(f"runs/r0001/{what}", **asked)
+    assert (far["rows"], far["total"], far["further"]) == (wanted[5:10], len(wanted), None)
 
 
 def test_a_full_page_of_found_rows_says_that_there_are_more(studio: Studio) -> None:
@@ -209,6 +252,7 @@ def test_generated_rows_say_what_became_of_them(studio: Studio) -> None:
     ("query", "said"),
     [
         ({"sort": "inputs; DROP TABLE run"}, "sort"),
+        ({"sort": "target", "search": "a", "best": "1,x"}, "best"),
         ({"order": "sideways"}, "order"),
         ({"offset": "-1"}, "offset"),
         ({"limit": "0"}, "limit"),

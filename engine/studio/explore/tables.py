@@ -14,7 +14,7 @@ from engine.store import Stop, reader
 from engine.studio.answers import short
 from engine.studio.asked import Asked
 from engine.studio.explore.kept import kept_rounds
-from engine.studio.explore.listing import Listing, Wanted, page
+from engine.studio.explore.listing import MOST_BEST, Listing, Wanted, page
 from engine.studio.settings import Settings
 
 PAGE = 50
@@ -97,6 +97,7 @@ def _page(listing: Listing, settings: Settings, asked: Asked, stop: Stop) -> dic
         offset=asked.number("offset", 0, DEEPEST),
         since=_since(asked),
         found=asked.number("found", 0),
+        best=_best(asked),
     )
     with reader(settings.state, stop=stop) as query:
         find_run(query, run)
@@ -108,6 +109,7 @@ def _page(listing: Listing, settings: Settings, asked: Asked, stop: Stop) -> dic
         "among": found.among,
         "looked": found.looked,
         "further": found.further,
+        "best": found.best,
         "offset": wanted.offset,
         "limit": wanted.limit,
     }
@@ -121,6 +123,14 @@ def _since(asked: Asked) -> tuple[int, int] | None:
     if not (stretch.isdecimal() and at.isdecimal() and len(text) < 30):
         raise EngineError(f"since: '{text}' is no place that an answer named")
     return int(stretch), int(at)
+
+
+def _best(asked: Asked) -> list[int]:
+    """Return the places that an answer named for going on with a sorted search; raises EngineError."""
+    named = [one for one in asked.text("best").split(",") if one]
+    if len(named) > MOST_BEST or not all(one.isdecimal() and len(one) < 20 for one in named):
+        raise EngineError("best: these are no places that an answer named")
+    return [int(one) for one in named]
 
 
 def conditions(listing: Listing, asked: Asked) -> tuple[str, list[Any]]:

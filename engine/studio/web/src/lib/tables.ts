@@ -17,7 +17,7 @@ export async function listed<Row>(path: string, words: Words, signal: AbortSigna
   const rows = page.rows;
   while (page.further) {
     told({ found: page.total, looked: page.looked, among: page.among });
-    page = await get<Listed<Row>>(path, { ...words, since: page.further, found: page.total }, signal);
+    page = await get<Listed<Row>>(path, { ...words, since: page.further, found: page.total, best: page.best.join(",") }, signal);
     rows.push(...page.rows);
   }
   told(undefined);

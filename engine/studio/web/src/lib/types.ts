@@ -238,6 +238,8 @@ export interface Listed<Row> {
   among: number;
   looked: number;
   further: string | null;
+  /** Of a sorted search that goes on: places of the first rows so far. */
+  best: number[];
   offset: number;
   limit: number;
 }
