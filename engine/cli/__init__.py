@@ -9,6 +9,7 @@ Heavy libraries are loaded by the verbs that need them: `pada --help` and `pada 
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import warnings
@@ -25,6 +26,8 @@ def main() -> None:
     if not sys.warnoptions:
         # What libraries warn their developers of is nothing that a user of the command can mend.
         warnings.simplefilter("ignore")
+    # A command makes some hundred thousand objects while it starts, which stay: looked through seldom, not always.
+    gc.set_threshold(50_000, 20, 20)
     print_anything()
     clean_logs()
     try:

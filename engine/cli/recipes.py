@@ -22,7 +22,6 @@ from engine.plan.defaults import complete
 from engine.plan.validate import Examined, examine
 from engine.registry import did_you_mean
 from engine.rehearsal.own_prompts import has_own_prompts
-from engine.run.kept.unchanged import examined_before
 from engine.spec.extending.settings import assignment
 from engine.spec.loader import LoadedRecipe, load
 from engine.spec.package_data import shipped
@@ -84,6 +83,7 @@ def checked(
         to_run: Whether rows that a run which is done had just so need not be checked again.
     """
     from engine.project import Project
+    from engine.run.kept.unchanged import examined_before
 
     project = Project.open(recipe, state, overrides(assignments), limit, values_of(settings))
     before = examined_before(project.loaded, project.state, limit) if to_run else None

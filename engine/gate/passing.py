@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from engine.errors import EngineError, Location, boundary
@@ -37,7 +37,7 @@ def passed_folder(folder: Path, base: Path | None, refuse: Refuse) -> Path:
     found = _resolved(folder, refuse)
     if base is None:
         return found
-    allowed = roots(base, folder)
+    allowed = list(roots(base, folder))
     _check(folder, found, base, allowed, refuse)
     for parent, folders, files in os.walk(found):
         for name in (*folders, *files):
@@ -54,7 +54,7 @@ def _resolved(path: Path, refuse: Refuse) -> Path:
         return real(path)
 
 
-def _check(path: Path, found: Path, base: Path, allowed: list[Path], refuse: Refuse) -> None:
+def _check(path: Path, found: Path, base: Path, allowed: Iterable[Path], refuse: Refuse) -> None:
     if not any(found == root or root in found.parents for root in allowed):
         raise refuse(*_outside(path, found, base))
     try:

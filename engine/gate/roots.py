@@ -21,6 +21,15 @@ PROJECT = "pada.yaml"
 TRUSTED = "trusted"
 """The file of the user's configuration with what recipes may read, a path a line."""
 
+_PACKAGE = Path(os.path.realpath(__file__)).parents[1]
+_SHIPPED = (
+    (_PACKAGE,)
+    if (_PACKAGE / "_shipped").is_dir()
+    # In a checkout these lie beside the package.
+    else (_PACKAGE, *(_PACKAGE.parent / kind for kind in ("prompts", "schemas", "recipes")))
+)
+"""The engine's own files."""
+
 _allowed: dict[Path, None] = {}
 _named: dict[Path, frozenset[Path]] = {}
 _packages: dict[Path, frozenset[Path]] = {}
@@ -141,32 +150,30 @@ def project_of(base: Path) -> Path:
     return start
 
 
-def roots(base: Path, path: Path) -> list[Path]:
-    """Return the folders and files that may be read at a path for the recipe in a folder, resolved.
+def roots(base: Path, path: Path) -> Iterator[Path]:
+    """Yield the folders and files that may be read at a path for the recipe in a folder, resolved.
 
-    What lies in a package is read as what the package leads to: in its own folder, or where the user said so.
+    What lies in a package is read as what the package leads to: in its own folder, or where the user said so. The
+    commonest come first, and those for which a file must be read late: whoever finds one asks for no other.
     """
     if (package := package_of(path, base)) is not None:
-        inside = real(package).is_relative_to(project_of(base))
-        return [*([real(package)] if inside else []), *_allowed, *_remembered()]
-    named = _named.get(base.absolute(), frozenset())
-    around = trusting_project(base)
-    wider = [] if around is None else [around]
-    return [project_of(base), *wider, *named, *_allowed, *_remembered(), *_own()]
+        if real(package).is_relative_to(project_of(base)):
+            yield real(package)
+        yield from (*_allowed, *_remembered())
+        return
+    yield from _SHIPPED
+    yield project_of(base)
+    yield from (*_named.get(base.absolute(), ()), *_allowed)
+    yield from map(real, (cache_root(), *hub_caches()))
+    if (around := trusting_project(base)) is not None:
+        yield around
+    yield from _remembered()
 
 
 def is_above_named(folder: Path, base: Path) -> bool:
     """Return whether the user named anything in a folder for the recipe in `base`."""
     named = (*_named.get(base.absolute(), ()), *_allowed, *_remembered())
     return any(real(folder) in place.parents for place in named)
-
-
-def _own() -> list[Path]:
-    package = Path(__file__).resolve().parents[1]
-    # In a checkout these lie beside the package.
-    shipped = [package.parent / kind for kind in ("prompts", "schemas", "recipes")]
-    ours = [package] if (package / "_shipped").is_dir() else [package, *shipped]
-    return [*ours, *map(real, (cache_root(), *hub_caches()))]
 
 
 def real(path: Path) -> Path:

@@ -1,8 +1,9 @@
-"""CPU seconds that commands take to start, beside an empty Python of the same run.
+"""Seconds that commands take to start, beside an empty Python of the same run.
 
     python -m tests.benchmarks.startup --state .pada
 
-User and system time of the process, so what else the machine does shows little; the median of several, taken in turns.
+Wall time, and the user and system time of all threads of the process, which shows little of what else the machine does;
+the median of several, taken in turns.
 `validate` is of the quickstart, with the language detector unpacked, which the first check of a machine does.
 """
 
@@ -13,20 +14,21 @@ import resource
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 PADA = (sys.executable, "-m", "engine.cli")
 TARGETS = {"pada --help": 0.25, "pada validate quickstart": 1.0, "pada sql": 0.5}
-"""CPU seconds."""
+"""Seconds of wall time."""
 
 
-def cpu_seconds(command: Sequence[str]) -> float:
-    """Return the user and system time of a command; raises CalledProcessError where it fails."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+def seconds(command: Sequence[str]) -> tuple[float, float]:
+    """Return the wall time of a command, and its CPU time; raises CalledProcessError where it fails."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 def main() -> None:
@@ -42,17 +44,18 @@ def main() -> None:
         "pada sql": (*PADA, "sql", "SELECT count(*) FROM run", "--state", str(asked.state)),
     }
     for command in commands.values():  # compiled files and the disk's cache
-        cpu_seconds(command)
-    took: dict[str, list[float]] = {name: [] for name in commands}
+        seconds(command)
+    took: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
     for _ in range(asked.repeats):
         for name, command in commands.items():
-            took[name].append(cpu_seconds(command))
-    empty = statistics.median(took["python -c pass"])
-    print(f"CPU seconds, median (fastest) of {asked.repeats}; times an empty Python; target")
+            took[name].append(seconds(command))
+    print(f"median (fastest) of {asked.repeats}: wall seconds; CPU seconds; target")
     for name, times in took.items():
-        middle = statistics.median(times)
+        shown = [
+            f"{statistics.median(one):6.3f} ({min(one):.3f})" for one in zip(*times, strict=True)
+        ]
         target = f"{TARGETS[name]:.2f}" if name in TARGETS else ""
-        print(f"{name:<26}{middle:6.3f} ({min(times):.3f}){middle / empty:8.1f}  {target}")
+        print(f"{name:<26}{'  '.join(shown)}  {target}")
 
 
 if __name__ == "__main__":
