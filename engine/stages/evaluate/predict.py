@@ -101,7 +101,7 @@ def _accounts(params: PredictParams, inputs: PredictInputs, output: Predicted) -
 
 
 PREDICT = Stage(
-    "predict", 3, PredictParams, PredictInputs, Predicted, predict,
+    "predict", 4, PredictParams, PredictInputs, Predicted, predict,
     description="The student answers every row; the same turns are trained on.",
     asks=("student",), sends=_sends, expect=_expect, essential=True, accounts=_accounts,
 )  # fmt: skip

@@ -242,7 +242,7 @@ def _accounts(params: PairParams, inputs: PairInputs, output: Paired) -> Iterabl
 
 
 PAIR = Stage(
-    "pair", 3, PairParams, PairInputs, Paired, pair,
+    "pair", 4, PairParams, PairInputs, Paired, pair,
     description="Looks for right and wrong answers to the same rows, to prefer the right ones.",
     asks=("student",), sends=_sends, accounts=_accounts,
 )  # fmt: skip

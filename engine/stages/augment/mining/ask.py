@@ -79,7 +79,7 @@ def _accounts(
 
 
 ASK_POOL = Stage(
-    "ask_pool", 1, AskPoolParams, AskPoolInputs, PoolAnswered, ask_pool,
+    "ask_pool", 2, AskPoolParams, AskPoolInputs, PoolAnswered, ask_pool,
     description="The student answers the rows that were kept of the pool, for how sure it is.",
     asks=("student",), sends=_sends, expect=_expect, essential=True, accounts=_accounts,
 )  # fmt: skip
