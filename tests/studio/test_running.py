@@ -18,6 +18,7 @@ from engine.errors import RunError
 from engine.gate import own_state
 from engine.run.progress import Callback
 from engine.run.watching import Watched, control, standing
+from engine.store import lock
 from engine.studio.settings import Settings
 from tests.e2e import batch_project, tiny_project
 from tests.e2e.runs import ROOT, answered_twice, pada_here, results
@@ -230,6 +231,19 @@ def test_text_of_a_run_that_is_no_text_is_answered(studio: Studio, project: Path
     assert (found["state"], found["ended"]) == ("killed", None)
     assert "\u202e" not in found["warned"][0][2]
     assert len(found["warned"][0][2]) < 3_000
+
+
+def test_what_is_worked_on_side_by_side_is_told_while_it_is(studio: Studio, project: Path) -> None:
+    state = project / ".pada"
+    own_state(state)
+    live = state / "running" / "live.json"
+    with lock.hold(state), Watched(live, "r0001", "tiny", Callback()).written() as watched:
+        for name, place in (("seed-0/train", "slot 1"), ("seed-1/train", "slot 2"), ("load", "")):
+            watched.node(name, "running", place)
+        watched.node("seed-1/train", "done")
+        found = until(lambda: seen(studio), lambda now: now["states"].get("seed-1/train") == "done")
+        assert found["places"] == {"seed-0/train": "slot 1"}
+    assert seen(studio)["places"] == {}
 
 
 @pytest.fixture

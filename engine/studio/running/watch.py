@@ -79,7 +79,14 @@ def _said(settings: Settings, found: Standing, whole: bool) -> dict[str, Any]:
 def _whole(live: Mapping[str, Any], states: Mapping[str, str]) -> dict[str, Any]:
     """Return what only the page of the run itself shows."""
     stages = described(str(node.get("stage")) for node in live.get("nodes") or ())
-    return {**{one: live.get(one) or [] for one in WHOLE}, "states": states, "stages": stages}
+    places: Mapping[str, Any] = live.get("places") or {}
+    return {
+        **{one: live.get(one) or [] for one in WHOLE},
+        "states": states,
+        "stages": stages,
+        # Of a run that ended nobody works on anything.
+        "places": {name: place for name, place in places.items() if states.get(name) == "running"},
+    }
 
 
 def _rows(command: Sequence[str]) -> str:

@@ -94,6 +94,8 @@ export interface Watch {
   log: string[];
   nodes?: Drawn[];
   states?: Record<string, string>;
+  /** Step -> where it is worked on, of a run that has several places. */
+  places?: Record<string, string>;
   stages?: Record<string, string>;
   told?: Line[];
   warned?: Line[];
