@@ -112,7 +112,7 @@ def _accounts(params: GateParams, inputs: GateInputs, output: Gated) -> Iterable
 
 
 GATE = Stage(
-    "gate", 1, GateParams, GateInputs, Gated, gate,
+    "gate", 2, GateParams, GateInputs, Gated, gate,
     description="What each gate says of a new row, such as that it copies a row or gives one of test away.",
     asks=("embedder",), embeds="{candidates}, rows of all splits ({inputs})", accounts=_accounts,
 )  # fmt: skip

@@ -6,7 +6,8 @@ evaluation row; and cosine similarity to the nearest evaluation row. The last tw
 threshold is a quantile of what the real training rows show, because honest rows of one task share wording too.
 Limits: a leak that is reworded and also farther than that quantile passes; texts shorter than an n-gram are
 compared whole. Targets that are texts (reasoning, replies) are compared by their wording alone, and only from an n-gram
-on: a short one is an answer that many rows may have. Lengths are in words, of whatever script (`engine.wording`).
+on: a short one is an answer that many rows may have; where no training target is that long, by what those of evaluation
+rows share among themselves. Lengths are in words, of whatever script (`engine.wording`).
 
 Calibration compares every training row with every evaluation row, in chunks: memory grows with their sum.
 """
@@ -137,6 +138,7 @@ class LeakGuard:
         """Return the thresholds that the share `quantile` of the training rows does not exceed."""
         import numpy as np
 
+        self._told_by = "training rows"
         if not train:
             return Thresholds(0.0, 1.0, 0.0)
         encode = self._vocabulary.encode
@@ -147,6 +149,9 @@ class LeakGuard:
             for target in (encode(e.target) for e in train)
             if self._long(target)
         ]
+        # Where training targets are bare answers, none is a text that could tell what honest ones share.
+        self._told_by = "training rows" if targets else "evaluation rows among themselves"
+        targets = targets or self._among_answers()
         chunks = [texts[i : i + _TEXTS_AT_ONCE] for i in range(0, len(texts), _TEXTS_AT_ONCE)]
         similarities = np.concatenate([self._similarity(chunk) for chunk in chunks])
         return Thresholds(
@@ -154,6 +159,12 @@ class LeakGuard:
             float(np.quantile(similarities, quantile)),
             float(np.quantile(targets or [0.0], quantile)),
         )
+
+    def _among_answers(self) -> list[float]:
+        """Return what every second target of the evaluation rows shares with one of the others."""
+        answers = sorted(self._answers)
+        others = NgramIndex(self._vocabulary, answers[::2], self._n)
+        return [others.containment(answer) for answer in answers[1::2]]
 
     def _similarity(
         self, texts: Sequence[str], vectors: npt.NDArray[np.float32] | None = None
@@ -254,7 +265,7 @@ class LeakGuard:
             return None
         return (
             f"its target shares {contained:.0%} of its word {self._n}-grams with an evaluation row's "
-            f"(training rows: at most {self.thresholds.target:.0%})"
+            f"({self._told_by}: at most {self.thresholds.target:.0%})"
         )
 
     def quotes(self, text: str, own: Sequence[str] = ()) -> str | None:

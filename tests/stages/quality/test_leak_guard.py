@@ -207,6 +207,28 @@ def test_a_threshold_for_targets_is_that_of_all_rows_compared_at_once() -> None:
     )
 
 
+def test_where_training_targets_are_bare_answers_those_of_evaluation_rows_tell_what_is_shared() -> (
+    None
+):
+    common = "so in all that makes together exactly"
+    solutions = [
+        f"{who} has {n} plums and eats {n - 2} of them {common} {n}"
+        for n, who in enumerate(("Ada", "Ben", "Cyd", "Dov", "Eve", "Fay"), 5)
+    ]
+    rows = [
+        _solved("train", TRAIN[0], "7"),
+        *(_solved("test", f"{TEST[0]} {n}", target) for n, target in enumerate(solutions)),
+    ]
+    guard = LeakGuard(TEXTS, rows, _embed, 4, 1.0)
+    assert 0.2 < guard.thresholds.target < 0.8
+    assert guard.check_target(f"The two rows of nine chairs are eighteen {common} 18") is None
+    why = guard.check_target(solutions[0].replace("Ada", "Ida"))
+    assert why is not None
+    assert "evaluation rows among themselves: at most" in why
+    alone = LeakGuard(TEXTS, rows[:2], _embed, 4, 1.0)
+    assert alone.thresholds.target == 0.0
+
+
 @pytest.mark.parametrize("at_once", [1, 3, 5, 7])
 def test_rows_are_compared_in_chunks_of_any_size(
     at_once: int, monkeypatch: pytest.MonkeyPatch
