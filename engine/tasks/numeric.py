@@ -109,7 +109,8 @@ class Numeric(TaskKind):
 
     def blind_form(self, task: Task) -> str:
         """Return that it is the number."""
-        return _with_comma("the number alone", task.params)
+        alone = "the number alone, also where right answers have more around it"
+        return _with_comma(alone, task.params)
 
     def blind_schema(self, task: Task, longest: int) -> Mapping[str, Any]:
         """Return the schema of the number."""

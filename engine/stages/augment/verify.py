@@ -133,7 +133,7 @@ def _accounts(params: VerifyParams, inputs: VerifyInputs, output: Verified) -> I
 
 
 VERIFY = Stage(
-    "verify", 5, VerifyParams, VerifyInputs, Verified, verify,
+    "verify", 6, VerifyParams, VerifyInputs, Verified, verify,
     description="The judge answers a new row without being told its label.",
     asks=("judge", "embedder"),
     prompts={PROMPT: VARIABLES},
