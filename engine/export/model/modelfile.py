@@ -151,9 +151,18 @@ def _whole_prompt(task: Mapping[str, Any], tokenizer: Any) -> Around | None:
         asked = [*system, *shots, *(turn for turn in turns if turn.role != "system")]
         texts.append(prompt_text(tokenizer, asked))
     whole = _between(*texts)
-    bos = tokenizer.bos_token
-    # Ollama puts it before the first turn by itself.
-    return whole and Around(whole.before.removeprefix(bos or ""), whole.after)
+    return whole and Around(whole.before.removeprefix(_put_first(tokenizer)), whole.after)
+
+
+def _put_first(tokenizer: Any) -> str:
+    """Return the token that Ollama puts before a prompt by itself: the one that the tokenizer puts before any text.
+
+    That a token is called the beginning is not enough: a ChatML template may begin each turn with it, and nothing but
+    the template puts it there.
+    """
+    bos: str | None = tokenizer.bos_token
+    first = tokenizer.convert_ids_to_tokens(tokenizer.encode("a")[0])
+    return bos if bos and first == bos else ""
 
 
 def _between(first: str, second: str) -> Around | None:
@@ -186,9 +195,8 @@ def turns_around(tokenizer: Any, end: str) -> dict[str, Around] | None:
     between, _, behind = rest.partition(_WORDS["user"])
     after_system, before_user = _cut(between, end)
     after_user, before_assistant = _cut(behind, end)
-    bos = tokenizer.bos_token
-    if bos and before_system.startswith(bos) and not before_user.startswith(bos):
-        # Ollama puts it before the first turn by itself.
+    bos = _put_first(tokenizer)
+    if bos and not before_user.startswith(bos):
         before_system, whole = before_system.removeprefix(bos), whole.removeprefix(bos)
     around = {
         "system": Around(before_system, after_system),

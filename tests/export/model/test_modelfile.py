@@ -33,8 +33,11 @@ NO_SYSTEM = (
 class Tokenizer:
     """As much of one as a Modelfile needs."""
 
-    def __init__(self, template: str, end: str, bos: str | None) -> None:
+    def __init__(
+        self, template: str, end: str, bos: str | None, *, puts_first: bool = True
+    ) -> None:
         self.template, self.end, self.bos_token = template, end, bos
+        self.puts_first = puts_first and bos is not None
         self.special_tokens_map = {"bos_token": bos} if bos else {}
 
     def get_chat_template(self, template: None, tools: None) -> str:
@@ -54,8 +57,11 @@ class Tokenizer:
         )
         return text
 
-    def convert_ids_to_tokens(self, token: int) -> str:
-        return self.end
+    def encode(self, text: str) -> list[int]:
+        return [1, 7] if self.puts_first else [7]
+
+    def convert_ids_to_tokens(self, token: int) -> str | None:
+        return {1: self.bos_token, 2: self.end}.get(token, "a")
 
 
 def turns(system: str, user: str) -> list[dict[str, str]]:
@@ -92,6 +98,16 @@ def test_what_stands_around_turns_and_around_the_row_is_said_in_ollamas_language
     assert f'TEMPLATE """{written}"""\nSYSTEM """Label it."""\n' in text
     assert "FROM ./model.gguf\n" in text
     assert f'PARAMETER temperature 0\nPARAMETER num_predict 12\nPARAMETER stop "{end}"\n' in text
+
+
+def test_a_beginning_that_the_template_alone_puts_there_stays_in_it() -> None:
+    """SmolLM2's: each turn begins with what its tokenizer calls the beginning, and puts before no text by itself."""
+    trimmed = CHATML.replace("m['content']", "m['content'] | trim")
+    for template in (CHATML, trimmed):
+        tokenizer = Tokenizer(template, "<|im_end|>", "<|im_start|>", puts_first=False)
+        text = modelfile(task(), tokenizer, ".")
+        (written,) = re.findall(r'TEMPLATE """(.*?)"""', text, re.DOTALL)
+        assert written.removeprefix("{{ if .System }}").startswith("<|im_start|>system\n")
 
 
 @pytest.mark.parametrize("template", [MERGING, NO_SYSTEM], ids=["merging", "no system turn"])
