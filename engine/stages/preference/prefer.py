@@ -130,7 +130,7 @@ def _job(params: PreferParams, inputs: PreferInputs, ctx: Context, steps: int) -
         preference=PreferenceLoss(tuned.loss, tuned.beta, tuned.min_pairs),
         steps=steps,
         batch_size=pairs_per_step(settings.batch_size),
-        learning_rate=settings.learning_rate / 10 if rate is None else rate,
+        learning_rate=settings.learning_rate / 100 if rate is None else rate,
         adapter=ctx.state / inputs.train.model.path,
     )
 
@@ -158,7 +158,7 @@ def _accounts(params: PreferParams, inputs: PreferInputs, output: Trained) -> It
 
 PREFER = Stage(
     # A later round may go on from an earlier one's student, which came about in another way.
-    "prefer", 2, PreferParams, PreferInputs, Trained, prefer,
+    "prefer", 3, PreferParams, PreferInputs, Trained, prefer,
     description="The student learns to prefer right answers to wrong ones.",
     asks=("student",), sends=_sends, accounts=_accounts,
 )  # fmt: skip

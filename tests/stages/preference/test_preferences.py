@@ -363,7 +363,7 @@ def test_a_round_has_as_many_steps_with_preferences_as_without(tmp_path: Path) -
     assert (job.steps, job.batch_size, job.rows, job.validation) == (4, 2, (), ())
     assert job.adapter == tmp_path / "models/first"
     assert job.preference == PreferenceLoss("sigmoid", 0.1, 2)
-    assert job.learning_rate == pytest.approx(SETTINGS.learning_rate / 10)
+    assert job.learning_rate == pytest.approx(SETTINGS.learning_rate / 100)
     assert [(p.chosen, p.rejected) for p in job.pairs] == [
         (LATE, RUDE),
         (LATE, RUDE),
