@@ -47,6 +47,7 @@ def summary(report: Report, page: Path | str | None = None) -> Group:
         tables.regression_sentence(report),
         tables.tuning_sentence(report),
         tables.held_out_sentence(report),
+        tables.blocked_sentence(report),
         tables.switched_off_sentence(report),
     )
     parts += [Text(clean(sentence)) for sentence in sentences if sentence]

@@ -141,6 +141,22 @@ class HeldOut:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardedTexts:
+    """What the guard of texts did with names, descriptions, strategies and rules of annotation; over all seeds."""
+
+    texts: int
+    """Patterns and strategies that were written."""
+    replaced: int
+    """Those that quoted an evaluation row, twice where they could be asked for again: a neutral text stands in."""
+    reworded: int
+    """Those that the teacher said otherwise when it was asked once more."""
+    shortened: int
+    """Those of whose lists entries were left out; they may be among the reworded ones."""
+    conventions: int
+    """Rules of annotation that are told to nobody."""
+
+
+@dataclass(frozen=True, slots=True)
 class Safeguards:
     """What keeps the numbers honest, and whether there were rows enough for it."""
 
@@ -162,6 +178,7 @@ class Safeguards:
     """Whether any failure was held out."""
     control: Literal["done", "off", "missing"]
     """missing: wanted, but there is none, or not yet."""
+    guarded: GuardedTexts
 
 
 @dataclass(frozen=True, slots=True)

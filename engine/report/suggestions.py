@@ -6,6 +6,7 @@ import shlex
 from typing import NamedTuple
 
 from engine.report.records import Report
+from engine.report.tables import blocked_sentence
 from engine.spec.repository import state_folder
 from engine.system.places import STATE
 
@@ -83,10 +84,8 @@ def caveats(report: Report) -> tuple[str, ...]:
         )
     if report.header.row_limit:
         limits.append(f"Only {report.header.row_limit:,} rows per split were used (--limit).")
-    if any(p.guarded for p in report.patterns):
-        limits.append(
-            "Texts of patterns or strategies that quoted an evaluation row were replaced."
-        )
+    if blocked := blocked_sentence(report):
+        limits.append(blocked)
     if report.header.status == "running":
         limits.append("The run is still going: this is what was finished so far.")
     return tuple(limits)

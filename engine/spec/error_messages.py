@@ -191,6 +191,10 @@ def _problem(
         hint = instead(kind_of(document.data), whole, open_keys)
         return Problem(where, message, hint, code="unknown-key")
     message, hint = _explain(kind, detail.get("ctx", {}), detail["input"], detail["msg"])
+    if kind in ("model_type", "model_attributes_type") and isinstance(detail["input"], str):
+        wanted = model_at(model, path)
+        if wanted and (name := wanted.model_fields.get("name")) and name.is_required():
+            hint = f"write {{name: {detail['input']}}}"
     gap = "" if message.startswith(":") else " "
     return Problem(document.at(whole), f"{_name(whole)}{gap}{message}", hint, code="value")
 

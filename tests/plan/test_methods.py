@@ -179,7 +179,7 @@ def test_a_recipe_is_checked_with_what_its_method_decides_and_not_without(tmp_pa
     file.write_text(MINE + "overrides: {augment: {operators: []}}\n", "utf-8")
     with pytest.raises(RecipeError) as caught:
         load(recipe)
-    assert "name operators, or mine rows from a pool" in str(caught.value)
+    assert "name operators: `operators: [{name: new_situation}]`, or mine rows" in str(caught.value)
 
 
 def test_an_operator_that_a_method_names_is_looked_for_where_it_names_it(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from engine.errors import StoreError
 from engine.report.charts.svg import ticks
 from engine.report.facts import collect
 from engine.report.records import Judgement, Measured
-from engine.report.suggestions import queries
-from engine.report.tables import HELD_OUT, best_sentence, pattern_table, spent
+from engine.report.suggestions import caveats, queries
+from engine.report.tables import HELD_OUT, best_sentence, blocked_sentence, pattern_table, spent
 from tests.report import invented
 from tests.report.invented import Invented
 
@@ -306,3 +306,31 @@ def test_kappa(table: tuple[tuple[int, int], tuple[int, int]], kappa: float | No
 )
 def test_ticks_are_round_and_cover_the_data(low: float, high: float, expected: list[float]) -> None:
     assert ticks(low, high) == pytest.approx(expected)
+
+
+def test_what_the_guard_of_texts_blocked_is_counted() -> None:
+    store = invented.full(rounds=2)
+    assert blocked_sentence(collect(store.query, "r0001")) == ""
+    first, second, *_ = [
+        r["id"] for r in store.query("SELECT DISTINCT id FROM pattern ORDER BY id")
+    ]
+    quoted = "five words in a row (call a)"
+    for sql in (
+        f"UPDATE pattern SET guard = 'replaced: name: {quoted}' WHERE id = '{first}'",
+        f"UPDATE pattern SET guard = 'replaced: no usable reply (length)' WHERE id = '{second}'",
+        f"UPDATE strategy SET guard = 'reworded: strategy: {quoted}; left out: 2 of its lists, the first: {quoted}'"
+        f" WHERE pattern = '{first}' AND round = 0",
+        "INSERT INTO \"drop\" BY NAME SELECT * REPLACE ('name' AS stage, 'convention_quotes' AS reason)"
+        ' FROM "drop" LIMIT 1',
+    ):
+        store.db.execute(sql)
+    report = collect(store.query, "r0001")
+    assert {p.id for p in report.patterns if p.guarded} == {first}, "no reply is no quote"
+    said = blocked_sentence(report)
+    written = report.safeguards.guarded.texts
+    assert said == (
+        f"What quoted an evaluation row and was blocked, of {written} patterns and strategies: 1 said otherwise when"
+        " asked once more, 1 replaced by a neutral text, 1 without entries of their lists,"
+        " 1 rule of annotation told to nobody."
+    )
+    assert said in caveats(report)

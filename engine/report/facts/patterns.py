@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.report.evidence import FirstSeen, PatternFacts, PatternTested, Standing
 from engine.report.facts.json_columns import json_list, shown_inputs
+from engine.report.facts.safeguards import QUOTED
 from engine.report.records import (
     MINE,
     Confusion,
@@ -33,7 +34,7 @@ def collect_patterns(query: Query, run: str) -> tuple[PatternFacts, ...]:
     by_pattern: dict[Key, list[dict[str, Any]]] = defaultdict(list)
     for row in query(
         MINE + "SELECT seed, round, id, name, description, category, size,"
-        " coalesce(starts_with(guard, 'replaced'), false) AS guarded FROM pattern SEMI JOIN mine USING (node, run)"
+        f" {QUOTED} AS guarded FROM pattern SEMI JOIN mine USING (node, run)"
         " ORDER BY round",
         [run],
     ):
@@ -124,14 +125,15 @@ def _strategies(query: Query, run: str) -> tuple[dict[Key, list[str]], dict[Key,
     texts: dict[Key, list[str]] = defaultdict(list)
     guarded: dict[Key, bool] = defaultdict(bool)
     for r in query(
-        MINE + "SELECT seed, pattern, text, guard, contrast, contrast_share, kinds FROM strategy "
+        MINE + "SELECT seed, pattern, text, contrast, contrast_share, kinds,"
+        f" {QUOTED} AS guarded FROM strategy"
         " SEMI JOIN mine USING (node, run) ORDER BY round, id",
         [run],
     ):
         key = (r["seed"], r["pattern"])
         if (text := _whole(r)) not in texts[key]:
             texts[key].append(text)
-        guarded[key] |= (r["guard"] or "").startswith("replaced")
+        guarded[key] |= r["guarded"]
     return texts, guarded
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from engine.report.evidence import HeldOut, Safeguards, Suite
+from engine.report.evidence import GuardedTexts, HeldOut, Safeguards, Suite
 from engine.report.records import MINE, Query, Scores
 from engine.rows import CONTROL
 
@@ -30,6 +30,21 @@ _HELD_OUT = MINE + (
     " LEFT JOIN p c ON c.seed = h.seed AND c.round = ? AND c.example = h.example"
     " LEFT JOIN f g ON g.seed = h.seed AND g.round = ? AND g.example = h.example"
     " GROUP BY ALL"
+)
+
+QUOTED = "coalesce(guard LIKE 'replaced:%' AND NOT guard LIKE 'replaced: no usable reply%', false)"
+"""SQL: whether a neutral text stands in because both wordings quoted, not because there was none."""
+# A pattern that goes on keeps its texts, and what the guard said of them: the call tells that it is the same.
+_GUARDED = MINE + (
+    ", t AS (SELECT DISTINCT 'pattern' AS kind, seed, id AS pattern, name AS text, guard"
+    " FROM pattern SEMI JOIN mine USING (node, run) UNION ALL"
+    " SELECT DISTINCT 'strategy', seed, pattern, text, guard FROM strategy SEMI JOIN mine USING (node, run))"
+    " SELECT count(*) AS texts,"
+    f" count(*) FILTER ({QUOTED}) AS replaced,"
+    " count(*) FILTER (guard LIKE 'reworded:%') AS reworded,"
+    " count(*) FILTER (guard LIKE 'left out:%' OR guard LIKE '%; left out:%') AS shortened,"
+    ' (SELECT count(*) FROM (SELECT DISTINCT seed, item FROM "drop" SEMI JOIN mine USING (node, run)'
+    " WHERE reason = 'convention_quotes')) AS conventions FROM t"
 )
 
 
@@ -58,6 +73,7 @@ def collect_safeguards(
         held_out=_held_out(query, run),
         holds_out=any(row["held_out"] for row in drawn),
         control=control,
+        guarded=GuardedTexts(**query(_GUARDED, [run])[0]),
     )
 
 

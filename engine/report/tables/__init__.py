@@ -2,6 +2,7 @@
 
 from engine.report.tables.breakdown import label_table, matrix_table, slice_tables
 from engine.report.tables.evidence import (
+    blocked_sentence,
     choice_table,
     held_out_sentence,
     regression_sentence,
@@ -62,6 +63,7 @@ __all__ = [
     "Totals",
     "agreement_sentence",
     "best_sentence",
+    "blocked_sentence",
     "calibration_table",
     "choice_table",
     "confusion_table",

@@ -108,6 +108,31 @@ def held_out_sentence(report: Report) -> str:
     return f"{text} (95% interval of the difference {hundredfold(low, '+')} to {hundredfold(high, '+')} points)."
 
 
+def blocked_sentence(report: Report) -> str:
+    """Return how many texts of the teacher quoted an evaluation row, and what became of them; empty where none did."""
+    found = report.safeguards.guarded
+    parts = [
+        text
+        for number, text in (
+            (found.reworded, f"{count(found.reworded)} said otherwise when asked once more"),
+            (found.replaced, f"{count(found.replaced)} replaced by a neutral text"),
+            (found.shortened, f"{count(found.shortened)} without entries of their lists"),
+            (found.conventions, f"{_rules(found.conventions)} of annotation told to nobody"),
+        )
+        if number
+    ]
+    if not parts:
+        return ""
+    return (
+        "What quoted an evaluation row and was blocked, of"
+        f" {count(found.texts)} patterns and strategies: {', '.join(parts)}."
+    )
+
+
+def _rules(number: int) -> str:
+    return f"{count(number)} rule{'s' if number != 1 else ''}"
+
+
 def regression_sentence(report: Report) -> str:
     """Return what the last round broke of what was right, summed over the seeds; empty before a later round."""
     suites = report.suites

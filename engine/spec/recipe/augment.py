@@ -133,5 +133,8 @@ class Augment(Spec):
     @model_validator(mode="after")
     def _rows_come_from_somewhere(self) -> Augment:
         if not self.operators and self.mine is None:
-            raise ValueError("name operators, or mine rows from a pool: `mine: {by: [pattern]}`")
+            raise ValueError(
+                "name operators: `operators: [{name: new_situation}]`,"
+                " or mine rows from a pool: `mine: {by: [pattern]}`"
+            )
         return self
