@@ -62,6 +62,24 @@ class Request:
         object.__setattr__(self, "id", digest_canonical(identity)[:24])
 
 
+def request_again(
+    identity: str,
+    messages: tuple[Message, ...],
+    schema: Mapping[str, Any] | None,
+    max_tokens: int,
+    temperature: float,
+    model: str,
+    attempt: int,
+    thinking_tokens: int,
+) -> Request:
+    """Return a request that was made before, with the id that it had: a long prompt is not hashed again."""
+    request = object.__new__(Request)
+    values = (messages, schema, max_tokens, temperature, model, attempt, thinking_tokens, identity)
+    for name, value in zip(Request.__slots__, values, strict=True):
+        object.__setattr__(request, name, value)
+    return request
+
+
 @lru_cache(maxsize=256, typed=True)
 def _canonical_rest(max_tokens: int, temperature: float, model: str, attempt: int) -> str:
     return canonical([max_tokens, temperature, model, attempt])[1:]
@@ -198,6 +216,18 @@ class PendingRequest(NamedTuple):
         return len(self.failed)
 
 
+class Askings(Protocol):
+    """Requests that are answered later, which can be gone through several times; they need not be in memory."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        ...
+
+    def __iter__(self) -> Iterator[PendingRequest]:
+        """Yield them, always in the same order."""
+        ...
+
+
 class Deferred(Protocol):
     """A backend whose replies come after the run has ended: a batch file, a person."""
 
@@ -206,7 +236,7 @@ class Deferred(Protocol):
         """How often a request is asked before its failure is final."""
         ...
 
-    def write_batch(self, outstanding: Sequence[PendingRequest], run: str, file: Path) -> None:
+    def write_batch(self, outstanding: Askings, run: str, file: Path) -> None:
         """Write the requests to `file`, and beside it what taking their replies needs.
 
         `run` is the run that asks. The folder is new and appears only when it is whole.
