@@ -8,7 +8,6 @@ which others work; and what is answered after the run is written to files at its
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -167,7 +166,7 @@ class Dispatcher:
             if pending.number < deferred.attempts:
                 waiting += 1
             else:
-                self._ledger.keep([replace(pending.failed[-1], final=True)])
+                self._ledger.give_up(pending)
         if waiting:
             self._deferred.setdefault(deferred, []).append(Waiting(node, asked))
             self._reporter.say(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any, cast
 
@@ -56,7 +57,7 @@ class Ledger:
     def _look_up(self, requests: Sequence[str]) -> None:
         if requests:
             calls = self._store.replies(requests)
-            self._desk.found((completion_of(call), call.node) for call in calls.values())
+            self._desk.keep((completion_of(call), call.node) for call in calls.values())
 
     @property
     def answered(self) -> Container[str]:
@@ -75,9 +76,9 @@ class Ledger:
         for requests in asked.of_others(node, earlier):
             self._store.note([CallUseRow(node, request) for request in requests])
 
-    def keep(self, completions: Iterable[Completion]) -> None:
-        """Hold completions ready for the stage that asked."""
-        self._desk.keep(done for done in completions if done.final)
+    def give_up(self, pending: PendingRequest) -> None:
+        """Hold the last failure of a request as its reply: it is not asked again."""
+        self._desk.keep([(replace(pending.failed[-1], final=True), pending.node)])
 
     def forget(self, asks: Sequence[Asked]) -> None:
         """Drop what a finished node asked, and usable replies that nobody waits for: the store has them."""
@@ -93,7 +94,7 @@ class Ledger:
         outstanding: Iterable[PendingRequest],
         answered: Container[str],
     ) -> Iterator[list[Completion]]:
-        """Send requests; each group of replies is in the spool when it is yielded, final ones and others.
+        """Send requests; each group of replies is in the spool when it is yielded, and final ones are held ready.
 
         Holds only what is in flight, so `outstanding` may be an iterator of any length where the backend takes one.
         """
@@ -119,9 +120,8 @@ class Ledger:
                 )
                 self._tracker.commit(group)
                 reserved -= len(group)
-                for done in group:
-                    if done.final:
-                        del in_flight[done.request]
+                final = [done for done in group if done.final]
+                self._desk.keep((done, in_flight.pop(done.request).node) for done in final)
                 yield group
         finally:
             self._tracker.release(max(0, reserved))

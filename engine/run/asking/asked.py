@@ -118,10 +118,10 @@ class Asked(Collection[Request]):
         return None if first is None else ([kind for (kind,) in kinds], first)
 
     def of_others(self, node: str, earlier: Sequence[Asked]) -> Iterator[list[str]]:
-        """Yield the ids whose reply the store had and another node had asked for, by blocks; not what `earlier` has."""
+        """Yield the ids whose usable reply another node asked for, by blocks, but for those that `earlier` has too."""
         query = (
             f"SELECT a.place, a.id FROM {_OF} AND {_NEW}"
-            " AND EXISTS (SELECT 1 FROM reply r WHERE r.id = a.id AND r.node <> ?)"
+            " AND EXISTS (SELECT 1 FROM reply r WHERE r.id = a.id AND r.error IS NULL AND r.node <> ?)"
         )
         for block in self._blocks(query, REPLIES_AT_ONCE, _numbers(earlier), node):
             yield [identity for _, identity in block]
@@ -180,18 +180,12 @@ class Desk:
                 count += new
         return Asked(self, role, ask, before, scratch.place, count)
 
-    def keep(self, completions: Iterable[Completion]) -> None:
-        """Put down replies that are durable."""
-        rows = [(done.request, done.error, None, _written(done)) for done in completions]
+    def keep(self, completions: Iterable[tuple[Completion, str]]) -> None:
+        """Put down replies that are durable, each with the node that asked for it."""
+        rows = [(done.request, done.error, node, _written(done)) for done, node in completions]
         if rows:
             with self.scratch.at_once() as file:
                 file.executemany("INSERT OR REPLACE INTO reply VALUES (?, ?, ?, ?)", rows)
-
-    def found(self, completions: Iterable[tuple[Completion, str]]) -> None:
-        """Put down replies of the store, each with the node that asked."""
-        rows = [(done.request, done.error, node, _written(done)) for done, node in completions]
-        with self.scratch.at_once() as file:
-            file.executemany("INSERT OR IGNORE INTO reply VALUES (?, ?, ?, ?)", rows)
 
     def __contains__(self, request: object) -> bool:
         """Return whether a request has a final reply here."""

@@ -27,7 +27,7 @@ PRAGMA synchronous = OFF;
 PRAGMA locking_mode = EXCLUSIVE;
 CREATE TABLE asked (place INTEGER PRIMARY KEY, ask INTEGER NOT NULL, id TEXT NOT NULL, body BLOB);
 CREATE INDEX asked_id ON asked (id);
-CREATE TABLE reply (id TEXT PRIMARY KEY, error TEXT, node TEXT, body BLOB NOT NULL);
+CREATE TABLE reply (id TEXT PRIMARY KEY, error TEXT, node TEXT NOT NULL, body BLOB NOT NULL);
 CREATE TABLE form (number INTEGER PRIMARY KEY, body TEXT NOT NULL UNIQUE);
 """
 

@@ -158,7 +158,6 @@ class Talk:
         names = ", ".join(node.name for node, _ in self.waiting)
         with about(stage=names):
             for group in ledger.ask(generator, self._outstanding(), ledger.answered):
-                ledger.keep(group)
                 live.add(group)
                 _log_faults(self.role, group)
                 advance.note = live.line(tracker.in_flight)
