@@ -293,19 +293,19 @@ class Sampling(NamedTuple):
 
 
 def requests_of(
-    prompts: Sequence[tuple[Message, ...]],
+    prompts: Iterable[tuple[Message, ...]],
     schema: Mapping[str, Any] | None,
     max_tokens: int,
     model: str,
     sampling: Sampling | None,
-) -> list[Request]:
-    """Return the requests by which a student is asked for turns; see `Student.write`."""
+) -> Iterator[Request]:
+    """Yield the requests by which a student is asked for turns; see `Student.write`."""
     if sampling is None:
-        return [Request(prompt, schema, max_tokens, 0.0, model) for prompt in prompts]
-    return [
-        Request(prompt, schema, max_tokens, sampling.temperature, model, attempt)
-        for prompt, attempt in zip(prompts, sampling.attempts, strict=True)
-    ]
+        for prompt in prompts:
+            yield Request(prompt, schema, max_tokens, 0.0, model)
+        return
+    for prompt, attempt in zip(prompts, sampling.attempts, strict=True):
+        yield Request(prompt, schema, max_tokens, sampling.temperature, model, attempt)
 
 
 def written(done: Completion) -> Written:
@@ -335,16 +335,17 @@ class Student(Protocol):
 
     def write(
         self,
-        prompts: Sequence[tuple[Message, ...]],
+        prompts: Iterable[tuple[Message, ...]],
         max_tokens: int,
         schema: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
         sampling: Sampling | None = None,
-    ) -> list[Written]:
+    ) -> Iterable[Written]:
         """Return for each prompt the most likely turn, word by word (greedy), of at most `max_tokens` tokens.
 
         A turn that is not over by then is cut. With a schema the turn is JSON that fits it, as far as the
-        backend can make it so. With `sampling` turns are drawn. Batches are formed from the full list.
+        backend can make it so. With `sampling` turns are drawn. Batches are formed from the full list, where there
+        are any: a student in calls takes prompts, and gives turns, one by one.
         """
         ...
 

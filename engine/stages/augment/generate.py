@@ -149,7 +149,8 @@ def generate(params: GenerateParams, inputs: GenerateInputs, ctx: Context) -> Ge
     slots = asked_for(wanted, history, params.oversample)
     writing = _Writing(params, inputs, shown, slots, prompts, guard, ctx)
     ways: list[Way] = ctx.remembered("ways", list)
-    replies = ctx.ask("teacher", writing.requests(ways))
+    # Operators without a model are planned once, and alone.
+    replies = ctx.ask("teacher", writing.requests(ways)) if params.asking else iter(())
     rows += writing.rows(ways, replies)
     return Generated((*rows, *_dry(params, wanted, history), *writing.written))
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
@@ -57,7 +58,8 @@ def declined_before(attempts: Iterable[Attempt]) -> Declined:
     )
 
 
-class WithTarget(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class WithTarget:
     """Says of training rows whether they have a target; a class, so that such rows are found without asking all."""
 
     target: str | None

@@ -124,7 +124,8 @@ def test_requests_are_built_once_however_often_the_stage_is_called(ledger: Ledge
 
 def test_what_a_stage_keeps_from_one_call_to_the_next_is_the_same(ledger: Ledger) -> None:
     asks = NodeAsks("n", ledger)
-    asks.remembered("ways", list).append(3)
+    made: list[int] = asks.remembered("ways", list)
+    made.append(3)
     asks.begin()
     assert asks.remembered("ways", list) == [3]
 
