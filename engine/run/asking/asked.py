@@ -69,7 +69,11 @@ class Asked(Collection[Request]):
             query += f" AND {_MISSING}"
         for block in self._blocks(query, REQUESTS_AT_ONCE, _numbers(earlier)):
             for _, body in block:
-                yield self._desk.request(body)
+                request = self._desk.request(body)
+                if request is None:
+                    # The file is another one: this was answered, and its node is done.
+                    return
+                yield request
 
     def missing(self) -> Iterator[list[str]]:
         """Yield the ids that have no reply, by blocks."""
@@ -79,6 +83,8 @@ class Asked(Collection[Request]):
 
     def count(self, earlier: Sequence[Asked] = ()) -> int:
         """Return how many requests there are that `earlier` has not."""
+        if not earlier:
+            return self._count
         return self._number(f"SELECT count(*) FROM {_OF} AND {_NEW}", _numbers(earlier))
 
     def lacks(self, earlier: Sequence[Asked] = ()) -> int:
@@ -221,17 +227,18 @@ class Desk:
             ]
         )
 
-    def request(self, body: bytes) -> Request:
-        """Return a request that was put down."""
+    def request(self, body: bytes) -> Request | None:
+        """Return a request that was put down; None where the file was removed since."""
         identity, turns, form, *rest = orjson.loads(body)
         messages = tuple([Message(*turn) for turn in turns])
         schema = None if form is None else self._form(form)
+        if form is not None and schema is None:
+            return None
         return request_again(identity, messages, schema, *rest)
 
     def _number(self, schema: Mapping[str, Any]) -> int:
         if self._file != self.scratch.files:
             self._forms.clear()
-            self._read.clear()
             self._file = self.scratch.files
         known = self._forms.get(id(schema))
         if known is not None and known[0] is schema:
@@ -239,20 +246,24 @@ class Desk:
         # Not orjson: bounds beyond 64 bits stay whole numbers. The order of properties is kept.
         text = json_text.written(schema).decode()
         with self.scratch.at_once() as file:
-            file.execute("INSERT OR IGNORE INTO form (body) VALUES (?)", (text,))
-        number = self.scratch.number("SELECT number FROM form WHERE body = ?", text)
+            found = file.execute("SELECT number FROM form WHERE body = ?", (text,)).fetchone()
+            if found is None:
+                # Never one of another file: who still reads from that must not take this for its own.
+                self.scratch.form += 1
+                found = (self.scratch.form,)
+                file.execute("INSERT INTO form VALUES (?, ?)", (*found, text))
+        number = int(found[0])
         _remember(self._forms, id(schema), (schema, number))
         if number not in self._read:
             _remember(self._read, number, schema)
         return number
 
-    def _form(self, number: int) -> Mapping[str, Any]:
+    def _form(self, number: int) -> Mapping[str, Any] | None:
         schema = self._read.get(number)
         if schema is None:
-            ((text,),) = self.scratch.read("SELECT body FROM form WHERE number = ?", number)
-            read: Mapping[str, Any] = json.loads(text)
-            _remember(self._read, number, read)
-            return read
+            for (text,) in self.scratch.read("SELECT body FROM form WHERE number = ?", number):
+                schema = json.loads(text)
+                _remember(self._read, number, schema)
         return schema
 
 

@@ -44,6 +44,8 @@ class Scratch:
         """The last place that was given to a request: none is given twice, also not in another file."""
         self.ask = 0
         """The last number that was given to what a stage asked at once."""
+        self.form = 0
+        """The last number that was given to a schema, likewise."""
         self.files = 0
         """How many were removed: what is known of one does not hold for the next."""
 

@@ -272,6 +272,20 @@ def test_the_file_is_there_as_long_as_something_is_asked_and_no_longer(
     assert (list(asked), list(again)) == ([], [request("b")]), "places are not given twice"
 
 
+def test_who_still_reads_from_a_file_that_was_removed_gets_nothing_of_the_next(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FORMS", 1)
+    schemas: list[dict[str, Any]] = [{"type": "string"}, {"type": "integer"}]
+    old, new = (Request((Message("user", "?"),), schema, 10, 0.0, "m") for schema in schemas)
+    requests = iter(desk.put_down("judge", [request("a"), old]))
+    assert next(requests) == request("a")
+    desk.scratch.clear()
+    later = desk.put_down("judge", [new, request("b")])
+    assert list(requests) == [], "not with the schema of another"
+    assert list(later) == [new, request("b")]
+
+
 def test_a_file_that_cannot_be_written_is_told_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / FILE).mkdir()
     with pytest.raises(RunError, match=FILE) as caught:
