@@ -135,14 +135,16 @@ class Vocabulary:
 
     def encode(self, text: str) -> bytes:
         """Return an encoded text; the vocabulary stays as it is."""
-        numbers, unknown = self._numbers, dict[str, int]()
-        for word in (sequence := words(text)):
-            if word not in numbers and word not in unknown:
-                unknown[word] = _LAST - _STEP * len(unknown) + self._kind(word)
-        return array(
-            "I",
-            [numbers[word] if word in numbers else unknown[word] for word in sequence],
-        ).tobytes()
+        sequence, unknown = words(text), dict[str, int]()
+        numbers = [self._numbers.get(word, -1) for word in sequence]
+        if -1 in numbers:
+            for place, word in enumerate(sequence):
+                if numbers[place] >= 0:
+                    continue
+                if word not in unknown:
+                    unknown[word] = _LAST - _STEP * len(unknown) + self._kind(word)
+                numbers[place] = unknown[word]
+        return array("I", numbers).tobytes()
 
     def _kind(self, word: str) -> int:
         kind = _kind(word)

@@ -6,7 +6,7 @@ ends; `pada batch import` takes the results. Knows the file it writes, not what 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,14 @@ import orjson
 from pydantic import Field
 
 from engine.backends.entry import Backend, ModelRef, Settings
-from engine.backends.files.requests import BatchRequest, Header, custom_id, lines, sidecar
+from engine.backends.files.requests import (
+    BatchRequest,
+    Header,
+    asked_line,
+    custom_id,
+    header_line,
+    sidecar,
+)
 from engine.backends.http.body import BodyWriter
 from engine.backends.http.complaint import complaint_of
 from engine.backends.http.exchange import Exchange
@@ -23,7 +30,7 @@ from engine.backends.http.lengths.refusals import refused_length
 from engine.backends.http.quirks import Quirks
 from engine.backends.http.settings import Price
 from engine.backends.openai import NEWER_LIMIT, NO_SEED, PROTOCOL, ModeName
-from engine.backends.protocol import Completion, Message, PendingRequest
+from engine.backends.protocol import Askings, Completion, Message, PendingRequest
 from engine.backends.replies import CUT, correction
 from engine.bounds import Count
 from engine.errors import BackendError
@@ -74,7 +81,7 @@ class BatchFile:
         """How often a request is written before its failure is final."""
         return self._settings.attempts
 
-    def write_batch(self, outstanding: Sequence[PendingRequest], run: str, file: Path) -> None:
+    def write_batch(self, outstanding: Askings, run: str, file: Path) -> None:
         """Write the requests to `file` and what was asked beside it; see `Deferred`."""
         header = Header(
             run=run,
@@ -85,14 +92,20 @@ class BatchFile:
             price=self._settings.price,
         )
         limits = ReplyLimits(self._settings.max_reply)
+        # Of all, before any is written: what the service refused says how long the others may be.
         lengths = [self._length(pending, limits) for pending in outstanding]
-        asked = [
-            self._asked(pending, header, limits, length)
-            for pending, length in zip(outstanding, lengths, strict=True)
-        ]
         try:
-            _write(file, map(self._line, asked))
-            _write(sidecar(file), lines(header, asked))
+            with (
+                replacing(file) as part,
+                replacing(sidecar(file)) as beside,
+                part.open("wb") as requests,
+                beside.open("wb") as records,
+            ):
+                records.write(header_line(header))
+                for pending, length in zip(outstanding, lengths, strict=True):
+                    asked = self._asked(pending, header, limits, length)
+                    requests.write(self._line(asked))
+                    records.write(asked_line(asked))
         except OSError as error:
             raise BackendError(
                 f"cannot write {file}: {error.strerror or error}",
@@ -154,11 +167,6 @@ def _correction(replies: Sequence[Completion]) -> tuple[Message, ...]:
     if not replies or replies[-1].error not in {"invalid_json", "schema"} or not replies[-1].text:
         return ()
     return correction(replies[-1].text, replies[-1].detail)
-
-
-def _write(path: Path, content: Iterable[bytes]) -> None:
-    with replacing(path) as part, part.open("wb") as stream:
-        stream.writelines(content)
 
 
 BACKEND = Backend(

@@ -62,6 +62,24 @@ class Request:
         object.__setattr__(self, "id", digest_canonical(identity)[:24])
 
 
+def request_again(
+    identity: str,
+    messages: tuple[Message, ...],
+    schema: Mapping[str, Any] | None,
+    max_tokens: int,
+    temperature: float,
+    model: str,
+    attempt: int,
+    thinking_tokens: int,
+) -> Request:
+    """Return a request that was made before, with the id that it had: a long prompt is not hashed again."""
+    request = object.__new__(Request)
+    values = (messages, schema, max_tokens, temperature, model, attempt, thinking_tokens, identity)
+    for name, value in zip(Request.__slots__, values, strict=True):
+        object.__setattr__(request, name, value)
+    return request
+
+
 @lru_cache(maxsize=256, typed=True)
 def _canonical_rest(max_tokens: int, temperature: float, model: str, attempt: int) -> str:
     return canonical([max_tokens, temperature, model, attempt])[1:]
@@ -198,6 +216,18 @@ class PendingRequest(NamedTuple):
         return len(self.failed)
 
 
+class Askings(Protocol):
+    """Requests that are answered later, which can be gone through several times; they need not be in memory."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        ...
+
+    def __iter__(self) -> Iterator[PendingRequest]:
+        """Yield them, always in the same order."""
+        ...
+
+
 class Deferred(Protocol):
     """A backend whose replies come after the run has ended: a batch file, a person."""
 
@@ -206,7 +236,7 @@ class Deferred(Protocol):
         """How often a request is asked before its failure is final."""
         ...
 
-    def write_batch(self, outstanding: Sequence[PendingRequest], run: str, file: Path) -> None:
+    def write_batch(self, outstanding: Askings, run: str, file: Path) -> None:
         """Write the requests to `file`, and beside it what taking their replies needs.
 
         `run` is the run that asks. The folder is new and appears only when it is whole.
@@ -263,19 +293,19 @@ class Sampling(NamedTuple):
 
 
 def requests_of(
-    prompts: Sequence[tuple[Message, ...]],
+    prompts: Iterable[tuple[Message, ...]],
     schema: Mapping[str, Any] | None,
     max_tokens: int,
     model: str,
     sampling: Sampling | None,
-) -> list[Request]:
-    """Return the requests by which a student is asked for turns; see `Student.write`."""
+) -> Iterator[Request]:
+    """Yield the requests by which a student is asked for turns; see `Student.write`."""
     if sampling is None:
-        return [Request(prompt, schema, max_tokens, 0.0, model) for prompt in prompts]
-    return [
-        Request(prompt, schema, max_tokens, sampling.temperature, model, attempt)
-        for prompt, attempt in zip(prompts, sampling.attempts, strict=True)
-    ]
+        for prompt in prompts:
+            yield Request(prompt, schema, max_tokens, 0.0, model)
+        return
+    for prompt, attempt in zip(prompts, sampling.attempts, strict=True):
+        yield Request(prompt, schema, max_tokens, sampling.temperature, model, attempt)
 
 
 def written(done: Completion) -> Written:
@@ -305,16 +335,17 @@ class Student(Protocol):
 
     def write(
         self,
-        prompts: Sequence[tuple[Message, ...]],
+        prompts: Iterable[tuple[Message, ...]],
         max_tokens: int,
         schema: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
         sampling: Sampling | None = None,
-    ) -> list[Written]:
+    ) -> Iterable[Written]:
         """Return for each prompt the most likely turn, word by word (greedy), of at most `max_tokens` tokens.
 
         A turn that is not over by then is cut. With a schema the turn is JSON that fits it, as far as the
-        backend can make it so. With `sampling` turns are drawn. Batches are formed from the full list.
+        backend can make it so. With `sampling` turns are drawn. Batches are formed from the full list, where there
+        are any: a student in calls takes prompts, and gives turns, one by one.
         """
         ...
 

@@ -151,13 +151,14 @@ class ScriptedStudent:
 
     def write(
         self,
-        prompts: Sequence[tuple[Message, ...]],
+        prompts: Iterable[tuple[Message, ...]],
         max_tokens: int,
         schema: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
         sampling: Sampling | None = None,
     ) -> list[Written]:
         """Return the last user message of each prompt, cut to `max_tokens` words, or JSON made of its words."""
+        prompts = list(prompts)
         if progress is not None:
             progress(len(prompts))
 

@@ -123,7 +123,7 @@ class LocalStudent:
 
     def write(
         self,
-        prompts: Sequence[tuple[Message, ...]],
+        prompts: Iterable[tuple[Message, ...]],
         max_tokens: int,
         schema: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
@@ -134,6 +134,7 @@ class LocalStudent:
         Raises:
             ModelError: the weights or the adapter cannot be loaded.
         """
+        prompts = list(prompts)
         if schema is not None or sampling is not None:
             return self._complete(schema, prompts, max_tokens, progress, sampling)
         loaded = self._loaded
@@ -174,7 +175,7 @@ class LocalStudent:
     ) -> list[Written]:
         """Write JSON that fits a schema, or turns that are drawn."""
         base = self._base
-        requests = requests_of(prompts, schema, max_tokens, base.name, sampling)
+        requests = list(requests_of(prompts, schema, max_tokens, base.name, sampling))
         times = Counter(request.id for request in requests)
         completions: dict[str, Completion] = {}
         for batch in generation.complete(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from engine.backends import BACKENDS
 from engine.backends.protocol import (
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+T = TypeVar("T")
 METHOD = "rehearsed"
 """How replies come about here."""
 Answer = Callable[[Request], Reply]
@@ -89,7 +90,7 @@ class RehearsalContext:
             node.round,
             node.attempt,
         )
-        self.state, self.kept = state, Kept()
+        self.state, self.requests = state, Kept()
         self._until, self._resources, self._answer = until, resources, answer
         self._guarded = guarded
         self._guards = LeakGuards(self.embed)
@@ -117,18 +118,26 @@ class RehearsalContext:
     ) -> Request:
         """Build one request as a run does."""
         request = self._resources.models[role].request(prompt, variables, schema, temperature)
-        self.kept.made(request.messages, prompt)
+        self.requests.made(request.messages, prompt)
         return request
 
-    def ask(self, role: str, requests: Sequence[Request]) -> list[Completion]:
-        """Keep the requests and answer them by what stands in; raises Pending where the stage need not go on."""
-        self.kept.ask(role, requests)
-        if self._until and self._until <= self.kept.prompts:
-            raise Pending(role, requests)
-        return [
+    def ask(self, role: str, requests: Iterable[Request]) -> Iterator[Completion]:
+        """Keep the requests and answer them by what stands in; raises Pending where the stage need not go on.
+
+        They are few, and held: they are what a rehearsal is for.
+        """
+        asked = list(requests)
+        self.requests.ask(role, asked)
+        if self._until and self._until <= self.requests.prompts:
+            raise Pending(role, asked)
+        return (
             completion(request, self._answer(request), finish="stop", method=METHOD)
-            for request in requests
-        ]
+            for request in asked
+        )
+
+    def remembered(self, what: str, make: Callable[[], T]) -> T:
+        """Return what is made now: the stage is called once."""
+        return make()
 
     @cached_property
     def _embedder(self) -> Embedder:

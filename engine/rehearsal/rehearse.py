@@ -210,7 +210,7 @@ def _last(play: Play, node: Node) -> Rehearsal:
         # There may be too few rows by far, of which nothing is to be learned here.
         params = replace(params, regardless=True)
     context = play.play(node, params, invented, until)[1]
-    asked = [entry for entry in context.kept.asked if entry[0] in ("teacher", "judge")]
+    asked = [entry for entry in context.requests.asked if entry[0] in ("teacher", "judge")]
     first: dict[str, tuple[str, Prompt, Request]] = {}
     about: dict[str, tuple[str, Prompt, Request]] = {}
     for entry in asked:
@@ -290,7 +290,7 @@ class Play:
             output = self._stand_in(node)
         else:
             output, context = self.play(node, self.fitting(node), none_usable)
-            if context.kept.asked:
+            if context.requests.asked:
                 self.unanswered[node.stage] = None
         if isinstance(output, Loaded):
             self.evaluation = output.evaluation

@@ -5,7 +5,7 @@ What comes before `generate` is played as in a rehearsal. The teacher and the em
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -135,16 +135,17 @@ class _Live(RehearsalContext):
         self._models = models
         self.replies: list[Completion] = []
 
-    def ask(self, role: str, requests: Sequence[Request]) -> list[Completion]:
-        """Return the teacher's replies."""
+    def ask(self, role: str, requests: Iterable[Request]) -> Iterator[Completion]:
+        """Return the teacher's replies, which are few."""
+        asked = list(requests)
         found = {
             done.request: done
-            for group in self._models.teacher.complete_many(requests, frozenset())
+            for group in self._models.teacher.complete_many(asked, frozenset())
             for done in group
             if done.final
         }
-        self.replies = [found[request.id] for request in requests]
-        return self.replies
+        self.replies = [found[request.id] for request in asked]
+        return iter(self.replies)
 
     def embed(self, texts: Sequence[str], *, keep: bool = True) -> npt.NDArray[np.float32]:
         """Return the embedder's vectors, shape (len(texts), dimensions)."""

@@ -10,6 +10,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -24,7 +25,7 @@ from engine.backends.files.requests import (
     request_files,
 )
 from engine.backends.files.results import ResultLine, completion_of, read_results
-from engine.backends.protocol import Completion, Deferred, PendingRequest, Reserve
+from engine.backends.protocol import Askings, Completion, Deferred, PendingRequest, Reserve
 from engine.errors import BackendError, EngineError
 from engine.run.ledger import entry
 from engine.spec.loader import LoadedRecipe
@@ -56,33 +57,47 @@ def refuse_waiting(loaded: LoadedRecipe) -> None:
 
 
 def write_batch(
-    deferred: Mapping[D, Mapping[str, PendingRequest]], state: Path, run: str, reserve: Reserve
+    deferred: Mapping[D, Askings], state: Path, run: str, reserve: Reserve
 ) -> list[Batch]:
     """Write the requests not yet asked, one file per model, all files or none; return the files that the run waits for.
 
     Requests that an earlier file holds are not written again. `reserve` is asked for each request, also for those
-    under way; what it refuses is not written.
+    under way; what it refuses is not written. In memory are the ids of what earlier files hold, and no request.
 
     Raises:
         BackendError: the files cannot be written, or those of an earlier run cannot be read.
     """
     known = asked_ids(state)
     waiting: Counter[Path] = Counter()
-    new: dict[D, list[PendingRequest]] = {}
+    new: dict[D, _Allowed] = {}
     for asks in deferred.values():
-        for ask in asks.values():
+        for ask in asks:
             if (file := known.get(custom_id(ask))) is not None:
                 waiting[file] += 1
                 reserve([ask.request])
     for backend, asks in deferred.items():
-        fresh = [ask for ask in asks.values() if custom_id(ask) not in known]
-        if allowed := [ask for ask in fresh if reserve([ask.request])]:
-            new[backend] = allowed
+        fresh = bytearray(custom_id(ask) not in known and reserve([ask.request]) for ask in asks)
+        if any(fresh):
+            new[backend] = _Allowed(asks, fresh)
     written_before = [Batch(file, count, False) for file, count in sorted(waiting.items())]
     return written_before + (_write(new, state / FOLDER, run) if new else [])
 
 
-def _write(new: Mapping[D, list[PendingRequest]], folder: Path, run: str) -> list[Batch]:
+class _Allowed:
+    """Those of some requests that are written."""
+
+    def __init__(self, asks: Askings, chosen: bytearray) -> None:
+        """Take the requests, and which of them, in their order."""
+        self._asks, self._chosen = asks, chosen
+
+    def __len__(self) -> int:
+        return sum(self._chosen)
+
+    def __iter__(self) -> Iterator[PendingRequest]:
+        return compress(self._asks, self._chosen)
+
+
+def _write(new: Mapping[D, Askings], folder: Path, run: str) -> list[Batch]:
     unfinished = folder / f".{run}.unfinished"
     try:
         for left in folder.glob(".*.unfinished"):  # by a kill
@@ -104,11 +119,11 @@ def _write(new: Mapping[D, list[PendingRequest]], folder: Path, run: str) -> lis
     return [Batch(place / names[backend], len(asks), True) for backend, asks in new.items()]
 
 
-def _names(new: Mapping[D, list[PendingRequest]]) -> dict[D, str]:
+def _names(new: Mapping[D, Askings]) -> dict[D, str]:
     """Return the files' names: batch services take one model per file, so two models are two files."""
     if len(new) == 1:
         return dict.fromkeys(new, "requests.jsonl")
-    return {backend: f"requests-{asks[0].role}.jsonl" for backend, asks in new.items()}
+    return {backend: f"requests-{next(iter(asks)).role}.jsonl" for backend, asks in new.items()}
 
 
 def _free(folder: Path, run: str) -> Path:

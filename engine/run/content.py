@@ -14,13 +14,14 @@ from engine.store.columns import record_types
 
 _NOT_RESULTS = {(Model, "seconds")}
 """Fields that measure the machine, not the result."""
+_SIMPLE = frozenset({str, int, float, bool, type(None)})
 _AT_ONCE = 1000
 """Rows that are in memory as JSON at a time."""
 
 
 def _plain(value: Any) -> Any:
     # Most values are texts and numbers, which are asked for first: millions of rows go through here.
-    if value is None or isinstance(value, str | int | float | bool):
+    if type(value) in _SIMPLE or isinstance(value, str | int | float):
         return value
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}

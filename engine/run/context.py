@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from engine.backends.protocol import (
     Completion,
@@ -21,7 +21,6 @@ from engine.run.progress import Reporter
 from engine.run.session import Session
 from engine.run.student_calls import StudentInCalls
 from engine.spec.prompts import Prompt
-from engine.stages.protocol import Pending
 from engine.stages.quality.leak_guard import LeakGuard
 from engine.system import stopping
 from engine.tasks import TaskKind
@@ -30,16 +29,18 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+T = TypeVar("T")
 
-class Replies(Protocol):
-    """Where a node's replies are: in the ledger, or along with the work."""
 
-    def known(self, requests: Sequence[Request]) -> Mapping[str, Completion]:
-        """Return the completions of those requests that have one."""
+class Asks(Protocol):
+    """What a node asks: of the ledger, or of the replies that came along with the work."""
+
+    def ask(self, role: str, requests: Iterable[Request]) -> Iterator[Completion]:
+        """Return the completions in the order of `requests`; raises Pending when any is missing."""
         ...
 
-    def note_use(self, node: str, requests: Sequence[Request]) -> None:
-        """Take note that a node goes on with these."""
+    def remembered(self, what: str, make: Callable[[], T]) -> T:
+        """Return what the node keeps from one call of its stage to the next, made at the first."""
         ...
 
 
@@ -51,7 +52,7 @@ class NodeContext:
         node: Node,
         prompts: Mapping[str, Prompt],
         session: Session,
-        replies: Replies,
+        asks: Asks,
         reporter: Reporter,
         state: Path,
     ) -> None:
@@ -64,7 +65,7 @@ class NodeContext:
         )
         self.state = state
         self._label, self._prompts = node.name, prompts
-        self._session, self._replies, self._reporter = session, replies, reporter
+        self._session, self._asks, self._reporter = session, asks, reporter
 
     def prompt(self, name: str) -> Prompt:
         """Return a prompt that the plan resolved and hashed."""
@@ -94,13 +95,13 @@ class NodeContext:
         """Build one request to a role's model."""
         return self._session.model(role).request(prompt, variables, schema, temperature)
 
-    def ask(self, role: str, requests: Sequence[Request]) -> list[Completion]:
+    def ask(self, role: str, requests: Iterable[Request]) -> Iterator[Completion]:
         """Return the completions in the order of `requests`; raises Pending when any is missing."""
-        known = self._replies.known(requests)
-        if any(r.id not in known for r in requests):
-            raise Pending(role, list({r.id: r for r in requests}.values()))
-        self._replies.note_use(self.node, requests)
-        return [known[r.id] for r in requests]
+        return self._asks.ask(role, requests)
+
+    def remembered(self, what: str, make: Callable[[], T]) -> T:
+        """Return what the node keeps from one call of its stage to the next, made at the first."""
+        return self._asks.remembered(what, make)
 
     def embed(self, texts: Sequence[str], *, keep: bool = True) -> npt.NDArray[np.float32]:
         """Return unit-length embeddings, shape (len(texts), dimensions)."""

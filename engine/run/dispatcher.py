@@ -7,17 +7,18 @@ which others work; and what is answered after the run is written to files at its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 from engine.backends import BACKENDS
-from engine.backends.protocol import Completion, Deferred, PendingRequest
+from engine.backends.protocol import Deferred, PendingRequest
 from engine.errors import RunError
 from engine.plan.graph import Node
 from engine.plan.resources import RoleModel
+from engine.run.asking.asked import Asked
 from engine.run.batches import Batch, write_batch
 from engine.run.budget import BudgetTracker
 from engine.run.driving.talking import Talk, Waiting, Warnings
@@ -25,8 +26,9 @@ from engine.run.ledger import Ledger
 from engine.run.progress import Reporter
 from engine.run.session import Session
 from engine.stages import STAGES
-from engine.stages.protocol import Pending
 
+AT_ONCE = 1_000
+"""Requests whose earlier failures are looked up together."""
 NEEDED = 5
 """Requests of one kind that must all fail before the run gives up."""
 
@@ -38,6 +40,28 @@ class BudgetReached(Exception):
 When = Literal["now", "in its turn", "with others", "after the run"]
 """When a node has its replies: they are there; it is asked when this machine is free for it; a server is asked; or they
 come outside of the run."""
+
+
+class _Unasked:
+    """What nodes wait for that has no reply, each request once and with its failures so far; read from disk."""
+
+    def __init__(self, ledger: Ledger, waiting: Sequence[Waiting]) -> None:
+        self._ledger, self._waiting = ledger, waiting
+
+    def _before(self, place: int) -> list[Asked]:
+        return [one.asked for one in self._waiting[:place]]
+
+    def __len__(self) -> int:
+        return sum(one.asked.lacks(self._before(place)) for place, one in enumerate(self._waiting))
+
+    def __iter__(self) -> Iterator[PendingRequest]:
+        for place, (node, asked) in enumerate(self._waiting):
+            requests = asked.requests(self._before(place), missing=True)
+            while block := list(islice(requests, AT_ONCE)):
+                failures = self._ledger.failures(block)
+                for request in block:
+                    failed = tuple(failures.get(request.id, ()))
+                    yield PendingRequest(node.id, asked.role, request, failed)
 
 
 class Dispatcher:
@@ -55,21 +79,21 @@ class Dispatcher:
         self._models, self._session = models, session
         self._ledger, self._tracker, self._reporter = ledger, tracker, reporter
         self._held: dict[str, list[Waiting]] = {}
-        self._deferred: dict[Deferred, dict[str, PendingRequest]] = {}
+        self._deferred: dict[Deferred, list[Waiting]] = {}
         self._answered: set[str] = set()
         self._lines: set[object] = set()
         """Models with which a conversation goes on."""
         self._warnings = Warnings(reporter)
 
-    def when(self, node: Node, pending: Pending) -> When:
+    def when(self, node: Node, asked: Asked) -> When:
         """Take a node's requests; return when their replies come."""
-        role = pending.role
+        role = asked.role
         deferred = self._session.deferred(role)
         if deferred is not None:
-            return "now" if self._defer(node, pending, deferred) else "after the run"
+            return "now" if self._defer(node, asked, deferred) else "after the run"
         if self.is_local(role):
             return "in its turn"
-        self._held.setdefault(role, []).append(Waiting(node, pending))
+        self._held.setdefault(role, []).append(Waiting(node, asked))
         return "with others"
 
     def is_local(self, role: str) -> bool:
@@ -90,8 +114,7 @@ class Dispatcher:
 
     def talk(self, role: str, waiting: Sequence[Waiting]) -> Talk:
         """Return a conversation that begins."""
-        requests = [request for _, pending in waiting for request in pending.requests]
-        talk = Talk(role, self._session.line(role), waiting, self._ledger.known(requests))
+        talk = Talk(role, self._session.line(role), waiting)
         self._lines.add(talk.line)
         return talk
 
@@ -109,13 +132,7 @@ class Dispatcher:
             RunError: all of an essential stage failed.
         """
         self._answered.add(talk.role)
-        ready = talk.answered(requests)
-        for node, pending in ready:
-            known = self._ledger.known(pending.requests)
-            self._fail_if_all_failed(
-                node, talk.role, [known[request.id] for request in pending.requests]
-            )
-        return [node for node, _ in ready]
+        return self._go_on(talk.answered(requests))
 
     def ended(self, talk: Talk) -> list[Node]:
         """Take note that a conversation is over; return the nodes that lack nothing, and were not told of before.
@@ -125,47 +142,38 @@ class Dispatcher:
             RunError: requests are left without a reply, or all of an essential stage failed.
         """
         self._lines.discard(talk.line)
-        requests = talk.requests
-        known = self._ledger.known(requests)
-        left = len(requests) - len(known)
+        left = talk.left()
         if left and self._tracker.exhausted:
             raise BudgetReached(
-                f"{self._tracker.exhausted}; {left:,} of {len(requests):,} calls of {talk.label} are left"
+                f"{self._tracker.exhausted}; {left:,} of {talk.total:,} calls of {talk.label} are left"
             )
         if left:
             raise RunError(
-                f"{talk.label}: the {talk.role} left {left} of {len(requests)} requests unanswered"
+                f"{talk.label}: the {talk.role} left {left} of {talk.total} requests unanswered"
             )
-        return self.answered(talk, list(known))
+        self._answered.add(talk.role)
+        return self._go_on(talk.ended())
 
-    def _defer(self, node: Node, pending: Pending, deferred: Deferred) -> bool:
+    def _go_on(self, ready: Sequence[Waiting]) -> list[Node]:
+        for node, asked in ready:
+            self._fail_if_all_failed(node, asked)
+        return [node for node, _ in ready]
+
+    def _defer(self, node: Node, asked: Asked, deferred: Deferred) -> bool:
         """Keep requests for the file that is written at the end; return True when none is left to ask."""
-        known = self._ledger.known(pending.requests)
-        missing = [r for r in pending.requests if r.id not in known]
-        failures = self._ledger.failures(missing)
-        outstanding = [
-            PendingRequest(node.id, pending.role, r, tuple(failures.get(r.id, ()))) for r in missing
-        ]
-        waiting = {
-            pending_request.request.id: pending_request
-            for pending_request in outstanding
-            if pending_request.number < deferred.attempts
-        }
-        self._ledger.keep(
-            replace(pending_request.failed[-1], final=True)
-            for pending_request in outstanding
-            if pending_request.number >= deferred.attempts
-        )
+        waiting = 0
+        for pending in _Unasked(self._ledger, [Waiting(node, asked)]):
+            if pending.number < deferred.attempts:
+                waiting += 1
+            else:
+                self._ledger.give_up(pending)
         if waiting:
-            held = self._deferred.setdefault(deferred, {})
-            for identity, pending_request in waiting.items():
-                held.setdefault(identity, pending_request)
+            self._deferred.setdefault(deferred, []).append(Waiting(node, asked))
             self._reporter.say(
-                f"{node.name:<28} waits for {_counted(len(waiting), 'reply', 'replies')} of the {pending.role}"
+                f"{node.name:<28} waits for {_counted(waiting, 'reply', 'replies')} of the {asked.role}"
             )
             return False
-        known = self._ledger.known(pending.requests)
-        self._fail_if_all_failed(node, pending.role, [known[r.id] for r in pending.requests])
+        self._fail_if_all_failed(node, asked)
         return True
 
     def write_batch(self, state: Path, run: str) -> tuple[list[Batch], str]:
@@ -175,10 +183,13 @@ class Dispatcher:
             BudgetReached: the budget does not allow any of them.
             BackendError: the files cannot be written.
         """
-        count = sum(map(len, self._deferred.values()))
-        if not count:
+        if not self._deferred:
             return [], ""
-        batches = write_batch(self._deferred, state, run, self._tracker.reserve)
+        asks = {
+            backend: _Unasked(self._ledger, waiting) for backend, waiting in self._deferred.items()
+        }
+        count = sum(map(len, asks.values()))
+        batches = write_batch(asks, state, run, self._tracker.reserve)
         left = count - sum(batch.requests for batch in batches)
         if not batches:
             raise BudgetReached(f"{self._tracker.exhausted}; {left:,} calls are left")
@@ -188,25 +199,20 @@ class Dispatcher:
             note += f"; {left:,} more were not written: {self._tracker.exhausted}"
         return batches, note
 
-    def _fail_if_all_failed(self, node: Node, role: str, completions: Sequence[Completion]) -> None:
-        failed = [c for c in completions if c.value is None]
-        if len(failed) < len(completions) or not failed:
+    def _fail_if_all_failed(self, node: Node, asked: Asked) -> None:
+        if (failed := asked.unusable()) is None:
             return
+        kinds, first = failed
+        what = (
+            f"{node.name}: none of {len(asked)} replies of the {asked.role} was usable"
+            f" ({', '.join(kinds)})"
+        )
+        said = f"the first one: {first.detail or first.text[:200]!r}; all are in the table llm_call"
         # Few replies may fail by chance: the run goes on.
-        if STAGES[node.stage].essential and len(completions) >= NEEDED:
-            raise RunError(_unusable(node, role, failed), f"the first one: {_first(failed)}")
-        self._reporter.warn(f"{_unusable(node, role, failed)}; the first one: {_first(failed)}")
+        if STAGES[node.stage].essential and len(asked) >= NEEDED:
+            raise RunError(what, said)
+        self._reporter.warn(f"{what}; {said}")
 
 
 def _counted(number: int, singular: str, plural: str) -> str:
     return f"{number:,} {singular if number == 1 else plural}"
-
-
-def _unusable(node: Node, role: str, failed: Iterable[Completion]) -> str:
-    kinds = [c.error or "?" for c in failed]
-    errors = ", ".join(sorted(set(kinds)))
-    return f"{node.name}: none of {len(kinds)} replies of the {role} was usable ({errors})"
-
-
-def _first(failed: Sequence[Completion]) -> str:
-    return f"{failed[0].detail or failed[0].text[:200]!r}; all are in the table llm_call"

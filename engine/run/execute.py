@@ -24,6 +24,8 @@ from engine.backends.training.finetune import GRACE_SECONDS
 from engine.errors import InternalError, Interrupted, StoreError
 from engine.plan.graph import Node, Plan
 from engine.plan.resources import Resources
+from engine.run.asking.asked import Asked
+from engine.run.asking.node import NodeAsks
 from engine.run.batches import Batch
 from engine.run.budget import BudgetTracker
 from engine.run.content import content_hash
@@ -110,8 +112,9 @@ class Execution:
         self._ready = Ready(plan)
         self._finished: Mapping[str, object] = {}
         self._began: dict[str, tuple[datetime, float]] = {}
-        self._asked: dict[str, Pending] = {}
-        """What nodes that have begun asked for last."""
+        self._ledger.forget_all()
+        self._asks: dict[str, NodeAsks] = {}
+        """What nodes that have begun ask for."""
         self._replies: dict[str, dict[str, Completion]] = {}
         """Of nodes that are worked on elsewhere: the replies that go with them."""
         self._places: dict[str, str] = {}
@@ -157,6 +160,7 @@ class Execution:
     def close(self) -> None:
         """End what was started for it."""
         self._session.close()
+        self._ledger.forget_all()
 
     def _work_through(self) -> None:
         """Do what can be done, and wait for others only where nothing can."""
@@ -230,9 +234,9 @@ class Execution:
         if self._tracker.over_time():
             raise BudgetReached(self._tracker.exhausted)
         with about(stage=node.name):
-            asked = self._asked.get(node.name)
-            if asked and self._dispatcher.is_local(asked.role) and self._lacks(asked):
-                self._answer_here(node, asked)
+            asks = self._asks.setdefault(node.name, NodeAsks(node.id, self._ledger))
+            if self._is_for_here(asks):
+                self._answer_here(node, asks.last)
                 return True
             self._began.setdefault(node.name, (now(), time.monotonic()))
             self._reporter.node(node.name, "running")
@@ -250,6 +254,12 @@ class Execution:
             else:
                 self._work(node)
         return True
+
+    def _is_for_here(self, asks: NodeAsks) -> bool:
+        """Return whether a node waits for a model on this machine."""
+        if not asks.asked or not self._dispatcher.is_local(asks.last.role):
+            return False
+        return bool(self._ledger.lacks(asks.last))
 
     def _take(self, what: Any) -> None:
         """Go on by what has happened; raises what went wrong elsewhere."""
@@ -274,7 +284,8 @@ class Execution:
     def _worked(self, node: Node, result: Output | Lacks) -> None:
         with about(stage=node.name):
             if isinstance(result, Lacks):
-                self._wait(node, Pending(result.role, result.requests))
+                self._asks[node.name].put_down(result.role, result.requests)
+                self._wait(node)
             else:
                 self._commit(node, result)
 
@@ -287,16 +298,19 @@ class Execution:
         ask()
         self._happened.put(Talked(talk))
 
-    def _answer_here(self, node: Node, pending: Pending) -> None:
+    def _answer_here(self, node: Node, asked: Asked) -> None:
         """Have a model on this machine answer one node's requests, while nothing else needs the machine."""
-        talk = self._dispatcher.talk(pending.role, [Waiting(node, pending)])
+        talk = self._dispatcher.talk(asked.role, [Waiting(node, asked)])
         self._dispatcher.asking(talk, self._happened.put)()
         self._happened.put(Talked(talk))
 
-    def _wait(self, node: Node, pending: Pending) -> None:
-        """Let a node wait for replies, where they are not there."""
-        self._asked[node.name] = pending
-        when = self._dispatcher.when(node, pending) if self._lacks(pending) else "now"
+    def _wait(self, node: Node) -> None:
+        """Let a node wait for the replies to what it asked last, where they are not there.
+
+        A seed beside may have asked the same meanwhile.
+        """
+        asked = self._asks[node.name].last
+        when = self._dispatcher.when(node, asked) if self._ledger.lacks(asked) else "now"
         if when == "now":
             self._again([node])
             return
@@ -304,17 +318,12 @@ class Execution:
         if when == "in its turn":
             self._ready.push(node, "slot")
 
-    def _lacks(self, pending: Pending) -> bool:
-        """Return whether a request has no reply yet: a seed beside may have asked the same meanwhile."""
-        known = self._ledger.known(pending.requests)
-        return any(request.id not in known for request in pending.requests)
-
     def _again(self, nodes: Iterable[Node]) -> None:
         """Let nodes go on whose requests are answered."""
         for node in nodes:
             place = self._place_of(node)
             if place == "slot":
-                replies = self._ledger.known(self._asked[node.name].requests)
+                replies = {done.request: done for done in self._asks[node.name].last.completions()}
                 self._replies.setdefault(node.name, {}).update(replies)
             self._ready.push(node, place)
 
@@ -349,11 +358,13 @@ class Execution:
     def _work(self, node: Node) -> None:
         """Call a node's stage, and commit its rows where it has all its replies."""
         self._session.enter(node.name)
+        asks = self._asks[node.name]
+        asks.begin()
         context = NodeContext(
             node,
             self._resources.prompts,
             self._session,
-            self._ledger,
+            asks,
             self._reporter,
             self._store.state,
         )
@@ -362,8 +373,8 @@ class Execution:
             output = stage.run(
                 node.params, assemble(stage.inputs, self._so_far.sources(node)), context
             )
-        except Pending as pending:
-            self._wait(node, pending)
+        except Pending:
+            self._wait(node)
             return
         self._commit(node, output)
         self._session.leave(node.name)
@@ -373,10 +384,9 @@ class Execution:
         stage = STAGES[node.stage]
         inputs = assemble(stage.inputs, self._so_far.sources(node))
         check_accounts(node.name, stage.accounts(node.params, inputs, output))
-        if (replies := self._replies.pop(node.name, None)) and (
-            asked := self._asked.get(node.name)
-        ):
-            self._ledger.note_use(node.id, [r for r in asked.requests if r.id in replies])
+        asks = self._asks.pop(node.name)
+        if self._replies.pop(node.name, None):
+            asks.take(asks.last)
         started, clock = self._began.pop(node.name)
         info = NodeInfo(
             id=node.id,
@@ -391,8 +401,7 @@ class Execution:
         )
         self._store.write_node(self._run, info, output.rows, content_hash(output))
         self._so_far.outputs[node.name] = output
-        self._asked.pop(node.name, None)
-        self._forget_replies(node)
+        self._forget_replies(asks)
         self.outcome.computed += 1
         seconds = time.monotonic() - clock
         where = self._places.pop(node.name, "")
@@ -402,13 +411,12 @@ class Execution:
             self._reporter.say(f"{node.name:<28} {made:>6,} rows {seconds:>8.1f} s{place}")
         self._settle(node, "done")
 
-    def _forget_replies(self, node: Node) -> None:
+    def _forget_replies(self, asks: NodeAsks) -> None:
         if not self._began:
             # Nodes that wait together may share replies that are not usable: those are held for all of them.
             self._ledger.forget_all()
-            return
-        wanted = {request.id for pending in self._asked.values() for request in pending.requests}
-        self._ledger.forget(node.id, wanted)
+        elif asks.asked:
+            self._ledger.forget(asks.asked)
 
 
 def check_accounts(node: str, accounts: Iterable[Account]) -> None:

@@ -1,8 +1,10 @@
-"""The run's view of the call ledger: replies by request id, from this run and from all earlier ones."""
+"""The run's view of the call ledger: replies by request, from this run and from all earlier ones."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
 from typing import Any, cast
 
 from engine import json_text
@@ -16,31 +18,51 @@ from engine.backends.protocol import (
 )
 from engine.backends.structured import json_of
 from engine.rows import Call
+from engine.run.asking.asked import Asked, Desk
+from engine.run.asking.scratch import Scratch
 from engine.run.budget import BudgetTracker
 from engine.store import CallUseRow, Store, now
 
+LOOKED_UP = 20_000
+"""Requests that the store is asked about at once."""
+
 
 class Ledger:
-    """Finds and records replies. Usable replies are served for ever; failed ones only until their node is done."""
+    """Finds and records replies. Usable replies are served for ever; failed ones only until their node is done.
+
+    What is asked and replied lies on disk while it is worked with (`engine.run.asking`).
+    """
 
     def __init__(self, store: Store, run: str, tracker: BudgetTracker) -> None:
         """Read from `store`, write calls as made by `run`, and commit what they took to `tracker`."""
         self._store, self._run, self._tracker = store, run, tracker
-        self._replies: dict[str, Completion] = {}
-        self._asked_by: dict[str, str] = {}
-        """Request -> the node that asked first, of replies that were found in the store."""
-        self._noted: set[tuple[str, str]] = set()
-        self._taken: dict[str, set[str]] = {}
-        """Node -> the replies that it took."""
+        self._desk = Desk(Scratch(store.state))
 
-    def known(self, requests: Sequence[Request]) -> dict[str, Completion]:
-        """Return the completions of those requests that have one."""
-        missing = [r.id for r in requests if r.id not in self._replies]
-        if missing:
-            for identity, call in self._store.replies(missing).items():
-                self._replies[identity] = completion_of(call)
-                self._asked_by[identity] = call.node
-        return {r.id: self._replies[r.id] for r in requests if r.id in self._replies}
+    def put_down(self, role: str, requests: Iterable[Request]) -> Asked:
+        """Put down what a stage asks, as it builds it; raises RunError."""
+        return self._desk.put_down(role, requests)
+
+    def lacks(self, asked: Asked) -> int:
+        """Return how many requests have no reply, neither here nor in the store."""
+        waiting: list[str] = []
+        for identity in chain.from_iterable(asked.missing()):
+            if self._store.has_reply(identity):
+                waiting.append(identity)
+            if len(waiting) == LOOKED_UP:
+                self._look_up(waiting)
+                waiting = []
+        self._look_up(waiting)
+        return asked.lacks()
+
+    def _look_up(self, requests: Sequence[str]) -> None:
+        if requests:
+            calls = self._store.replies(requests)
+            self._desk.keep((completion_of(call), call.node) for call in calls.values())
+
+    @property
+    def answered(self) -> Container[str]:
+        """The requests with a final reply."""
+        return self._desk
 
     def failures(self, requests: Sequence[Request]) -> dict[str, list[Completion]]:
         """Return the unusable replies of those requests that have any, from all runs, oldest first."""
@@ -49,33 +71,22 @@ class Ledger:
             request: [completion_of(call) for call in calls] for request, calls in failures.items()
         }
 
-    def note_use(self, node: str, requests: Sequence[Request]) -> None:
-        """Write down which replies a node took that another one had asked for."""
-        self._taken.setdefault(node, set()).update(r.id for r in requests)
-        taken = [
-            (node, r.id)
-            for r in requests
-            if self._asked_by.get(r.id, node) != node and (node, r.id) not in self._noted
-        ]
-        if taken:
-            self._noted.update(taken)
-            self._store.note([CallUseRow(node, request) for _, request in taken])
+    def note_use(self, node: str, asked: Asked, earlier: Sequence[Asked] = ()) -> None:
+        """Write down which replies a node took that another one had asked for; those of `earlier` are written down."""
+        for requests in asked.of_others(node, earlier):
+            self._store.note([CallUseRow(node, request) for request in requests])
 
-    def keep(self, completions: Iterable[Completion]) -> None:
-        """Hold completions ready for the stage that asked."""
-        self._replies.update((done.request, done) for done in completions if done.final)
+    def give_up(self, pending: PendingRequest) -> None:
+        """Hold the last failure of a request as its reply: it is not asked again."""
+        self._desk.keep([(replace(pending.failed[-1], final=True), pending.node)])
 
-    def forget(self, node: str, wanted: Container[str]) -> None:
-        """Drop the usable replies that a finished node took and nobody waits for: they are found in the store again."""
-        for request in self._taken.pop(node, ()):
-            held = self._replies.get(request)
-            if held is not None and held.error is None and request not in wanted:
-                del self._replies[request]
+    def forget(self, asks: Sequence[Asked]) -> None:
+        """Drop what a finished node asked, and usable replies that nobody waits for: the store has them."""
+        self._desk.forget(asks)
 
     def forget_all(self) -> None:
         """Drop all that is held ready: no node has begun."""
-        self._replies.clear()
-        self._taken.clear()
+        self._desk.scratch.clear()
 
     def ask(
         self,
@@ -83,7 +94,7 @@ class Ledger:
         outstanding: Iterable[PendingRequest],
         answered: Container[str],
     ) -> Iterator[list[Completion]]:
-        """Send requests; each group of replies is in the spool when it is yielded, final ones and others.
+        """Send requests; each group of replies is in the spool when it is yielded, and final ones are held ready.
 
         Holds only what is in flight, so `outstanding` may be an iterator of any length where the backend takes one.
         """
@@ -109,9 +120,8 @@ class Ledger:
                 )
                 self._tracker.commit(group)
                 reserved -= len(group)
-                for done in group:
-                    if done.final:
-                        del in_flight[done.request]
+                final = [done for done in group if done.final]
+                self._desk.keep((done, in_flight.pop(done.request).node) for done in final)
                 yield group
         finally:
             self._tracker.release(max(0, reserved))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from engine.backends.protocol import (
 )
 from engine.errors import BackendError
 from engine.stages.protocol import Context
+
+_AT_ONCE = 1000
+"""Turns that are read between two signs of progress."""
 
 
 class StudentInCalls(Student):
@@ -42,19 +46,17 @@ class StudentInCalls(Student):
 
     def write(
         self,
-        prompts: Sequence[tuple[Message, ...]],
+        prompts: Iterable[tuple[Message, ...]],
         max_tokens: int,
         schema: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
         sampling: Sampling | None = None,
-    ) -> list[Written]:
+    ) -> Iterator[Written]:
         """Return the server's answer to each prompt; see `Student`. Raises Pending while replies are missing."""
         model = self._context.model("student")
         requests = requests_of(prompts, schema, max_tokens, model, sampling)
-        turns = [written(done) for done in self._context.ask("student", requests)]
-        if progress is not None:
-            progress(len(turns))
-        return turns
+        replies = self._context.ask("student", requests)
+        return _told(map(written, replies), progress or (lambda items: None))
 
     def choose(
         self,
@@ -73,6 +75,12 @@ class StudentInCalls(Student):
     ) -> list[list[Likelihood]]:
         """Raise BackendError: see `likelihoods`."""
         raise _no_likelihoods()
+
+
+def _told(turns: Iterator[Written], progress: Progress) -> Iterator[Written]:
+    while part := list(islice(turns, _AT_ONCE)):
+        yield from part
+        progress(len(part))
 
 
 def _no_likelihoods() -> BackendError:

@@ -182,7 +182,8 @@ def _rows_of(task: TaskView, label: str, train: Sequence[Example]) -> list[Examp
 
     Training rows may be labelled wrongly, and a reader takes what defines a label at its word.
     """
-    of_label = (e for e in train if label in task.entry.labels_in(e.target, task.settings))
+    labels_in, settings = task.entry.labels_in, task.settings
+    of_label = (e for e in train if label in labels_in(e.target, settings))
     rows = list(islice(of_label, ROWS_COMPARED))
     if len(rows) <= EXAMPLES_PER_LABEL:
         return rows

@@ -2,12 +2,13 @@
 
 A stage asks for LLM replies through `Context.ask`. Where replies are missing, `ask` raises `Pending`; the run
 gathers the pending requests of every node that is ready, sends them, and calls the stages again from the top.
-So a stage has no side effect before its last `ask`, and the same inputs always lead to the same requests.
+So a stage has no side effect before its last `ask`, and the same inputs always lead to the same requests. Requests are
+built one by one and replies read one by one: neither is ever held together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, TypeVar
@@ -36,16 +37,17 @@ if TYPE_CHECKING:
 P = TypeVar("P", bound=Params)
 I = TypeVar("I", bound="Inputs")  # noqa: E741
 O = TypeVar("O", bound=Output)  # noqa: E741
+T = TypeVar("T")
 
 
 class Pending(Exception):
     """Replies are missing: the requests of one role that a stage needs before it can go on."""
 
-    def __init__(self, role: str, requests: Sequence[Request]) -> None:
-        """Take the role that must answer and its full, ordered list of requests (answered ones too)."""
+    def __init__(self, role: str, requests: Collection[Request]) -> None:
+        """Take the role that must answer and all its requests, in order and once each (answered ones too)."""
         super().__init__(f"{len(requests)} requests to the {role}")
         self.role = role
-        self.requests = tuple(requests)
+        self.requests = requests
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,23 @@ class Context(Protocol):
         """Build one request; its token limit follows from the schema's bounds."""
         ...
 
-    def ask(self, role: str, requests: Sequence[Request]) -> list[Completion]:
-        """Return the completions in the order of `requests`; raises Pending when any is missing."""
+    def ask(self, role: str, requests: Iterable[Request]) -> Iterator[Completion]:
+        """Yield the completions in the order of `requests`, read as they are taken.
+
+        `requests` is gone through at once, and only the first time that the node asks this: when its stage is called
+        again, what it asks first, second and so on is known, and is not built again. So whatever is needed to read
+        replies must not come about while requests are built; see `remembered`.
+
+        Raises:
+            Pending: any is missing.
+        """
+        ...
+
+    def remembered(self, what: str, make: Callable[[], T]) -> T:
+        """Return what the node keeps from one call of its stage to the next, made at the first: the same object.
+
+        For what requests show while they are built. It is small, and lives as long as this process works on the node.
+        """
         ...
 
     def embed(self, texts: Sequence[str], *, keep: bool = True) -> npt.NDArray[np.float32]:

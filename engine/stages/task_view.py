@@ -12,7 +12,7 @@ from engine.fingerprint import short
 from engine.identity import Params
 from engine.rows import Example, Prediction
 from engine.spec.prompts import Prompt, Turns
-from engine.tasks import TASKS, Task, TaskKind
+from engine.tasks import TASKS, Asked, Task, TaskKind
 from engine.tasks.protocol import TaskParams as KindParams
 from engine.turns import SETTING
 from engine.turns.tools import Said
@@ -120,6 +120,10 @@ class StudentPrompts:
             self._made = {e.id: turns for e, turns in zip(part, made, strict=True)}
             yield from map(self, part)
         self._made = {}
+
+    def asked(self, examples: Sequence[Example]) -> Asked:
+        """Return examples as the student is asked about them, their turns made whenever they are wanted."""
+        return Asked([example.inputs for example in examples], lambda: self.of(examples))
 
     def __call__(self, example: Example) -> tuple[Message, ...]:
         """Return an example's turns; rows shown before it appear in the dialogue as if already answered.

@@ -23,8 +23,8 @@ _UNFINISHED = ("running", "killed", "interrupted", "stopped", "waiting", "failed
 """Runs that may be gone on with: the checkpoints of a training that a kill cut off are theirs."""
 _OF_A_TRAINING_AT_WORK = ("checkpoints", "*.part", "*.job.json")
 """In a training's folder: what it resumes from, half-written files, the job as passed to its process."""
-_OF_A_RUN_AT_WORK = ("benchmark", "batch/.*.unfinished")
-"""In the state folder: what a benchmark serves and writes, request files half written."""
+_OF_A_RUN_AT_WORK = ("benchmark", "batch/.*.unfinished", "asked.sqlite")
+"""In the state folder: what a benchmark serves and writes, request files half written, what was being asked."""
 
 
 class Leftover(NamedTuple):

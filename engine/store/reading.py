@@ -133,9 +133,10 @@ def call_from(values: Sequence[Any]) -> Call:
 
 
 def calls(connection: duckdb.DuckDBPyConnection, wanted: list[str]) -> dict[str, Call]:
-    """Return the first usable reply of each request that has one."""
+    """Return the first usable reply of each request that has one, without what was sent: that is most of it."""
     rows = connection.execute(
-        f"SELECT {_fields(Call)} FROM llm_call SEMI JOIN (SELECT unnest(?::VARCHAR[]) AS id) USING (id)"
+        f"SELECT {_fields(Call)} FROM (SELECT * REPLACE ('[]' AS messages) FROM llm_call)"
+        " SEMI JOIN (SELECT unnest(?::VARCHAR[]) AS id) USING (id)"
         " WHERE error IS NULL ORDER BY created DESC",
         [wanted],
     ).fetchall()

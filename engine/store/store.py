@@ -32,7 +32,7 @@ from engine.store.columns import (
     values_of,
 )
 from engine.store.file import FILE, Busy, Notice, opened, translated
-from engine.store.ingest import finished_nodes, ingest_or_set_aside, records
+from engine.store.ingest import calls_in, ingest_or_set_aside, outputs_in
 from engine.store.migrate import check, create
 from engine.store.origins import Sighting, sightings
 from engine.store.reading import Spent
@@ -357,10 +357,17 @@ class Store:
         """Return the content hash of those nodes that are done. No file is opened."""
         return {node: self._finished[node][0] for node in nodes if node in self._finished}
 
+    def has_reply(self, request: str) -> bool:
+        """Return whether a request has a usable reply. No file is opened."""
+        return request in self._usable
+
     def replies(self, requests: Iterable[str]) -> dict[str, Call]:
-        """Return the usable reply of those requests that have one; opens the file only where one has."""
+        """Return the usable reply of those requests that have one, without what was sent.
+
+        Opens the file only where one has.
+        """
         wanted = [request for request in requests if request in self._usable]
-        return self._look_up(wanted, _calls_in, reading.calls) if wanted else {}
+        return self._look_up(wanted, calls_in, reading.calls) if wanted else {}
 
     def failures(self, requests: Iterable[str]) -> dict[str, list[Call]]:
         """Return the unusable replies that earlier runs got to those requests, oldest first."""
@@ -378,7 +385,7 @@ class Store:
             raise KeyError(node)
         if node in self._memory:
             return list(self._memory[node])
-        rows: list[Row] = self._look_up([node], _outputs_in, reading.outputs)[node]
+        rows: list[Row] = self._look_up([node], outputs_in, reading.outputs)[node]
         return rows
 
     def last_identities(self, names: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -474,23 +481,3 @@ class Store:
         """Forget what was read. Nothing stays open between calls, so nothing else is to be closed."""
         self._finished, self._memory = {}, {}
         self._usable = reading.Ids()
-
-
-def _calls_in(segment: Segment, wanted: set[str]) -> dict[str, Any]:
-    usable: dict[str, Any] = {}
-    for table, values in records(segment, set()):
-        if table == Call.table and values[0] in wanted:
-            call = reading.call_from(values)
-            if call.error is None:
-                usable[call.id] = call
-    return usable
-
-
-def _outputs_in(segment: Segment, wanted: set[str]) -> dict[str, Any]:
-    whole = finished_nodes(segment) & wanted
-    rows: dict[str, list[Row]] = {node: [] for node in whole}
-    if whole:
-        for table, values in records(segment, whole):
-            if values[0] in whole and table in reading.stage_tables():
-                rows[values[0]].append(reading.row_of(table, values))
-    return rows

@@ -6,7 +6,8 @@ and then read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from math import exp
 from typing import Literal, NamedTuple
 
@@ -21,11 +22,33 @@ Prompt = tuple[Message, ...]
 Status = Literal["ok", "unparsable", "backend_failed"]
 
 
-class Asked(NamedTuple):
-    """One row that the student is asked about: the turns it sees, and the row's inputs."""
+class Asked:
+    """Rows that the student is asked about: their inputs, and the turns that it sees, made whenever they are wanted.
 
-    prompt: Prompt
-    inputs: Mapping[str, str]
+    Turns are long, and a student that answers in calls takes them one by one: so they are not held here.
+    """
+
+    def __init__(
+        self, inputs: Sequence[Mapping[str, str]], prompts: Callable[[], Iterable[Prompt]]
+    ) -> None:
+        """Take the inputs of the rows, and what makes the turns of all of them in the same order."""
+        self.inputs, self._prompts = inputs, prompts
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def prompts(self) -> Iterator[Prompt]:
+        """Yield the turns of each row."""
+        yield from self._prompts()
+
+    def repeated(self, times: int) -> Asked:
+        """Return the rows, each so many times in a row."""
+
+        def prompts() -> Iterator[Prompt]:
+            for prompt in self._prompts():
+                yield from repeat(prompt, times)
+
+        return Asked([one for one in self.inputs for _ in range(times)], prompts)
 
 
 class Answer(NamedTuple):
@@ -42,7 +65,7 @@ class Answer(NamedTuple):
 def answers(
     kind: TaskKind,
     student: Student,
-    asked: Sequence[Asked],
+    asked: Asked,
     task: Task,
     progress: Progress | None = None,
 ) -> list[Answer]:
@@ -55,13 +78,11 @@ def answers(
     return write(kind, student, asked, task, progress)
 
 
-def _options(
-    kind: TaskKind, student: Student, asked: Sequence[Asked], task: Task
-) -> list[Options] | None:
+def _options(kind: TaskKind, student: Student, asked: Asked, task: Task) -> list[Options] | None:
     """Return among what the student chooses for each row; None where its answers are written."""
     if not student.likelihoods:
         return None
-    options = [kind.options(row.inputs, task) for row in asked]
+    options = [kind.options(inputs, task) for inputs in asked.inputs]
     weighed = [option for option in options if option is not None]
     return weighed if len(weighed) == len(asked) else None
 
@@ -69,7 +90,7 @@ def _options(
 def probabilities(
     kind: TaskKind,
     student: Student,
-    asked: Sequence[Asked],
+    asked: Asked,
     task: Task,
     temperature: float,
     progress: Progress | None = None,
@@ -82,7 +103,7 @@ def probabilities(
     if weighed is None:
         return None
     turns = [list(options.turns.values()) for options in weighed]
-    compared = student.compare([row.prompt for row in asked], turns, progress)
+    compared = student.compare(list(asked.prompts()), turns, progress)
     found: list[Mapping[str, float]] = []
     for options, likelihoods in zip(weighed, compared, strict=True):
         nats = [likelihood.nats / temperature for likelihood in likelihoods]
@@ -95,21 +116,20 @@ def probabilities(
 def write(
     kind: TaskKind,
     student: Student,
-    asked: Sequence[Asked],
+    asked: Asked,
     task: Task,
     progress: Progress | None = None,
     sampling: Sampling | None = None,
 ) -> list[Answer]:
     """Return the answers that the student writes, in the order of `asked`; with `sampling` they are drawn."""
-    longest = max(kind.max_tokens(row.inputs, task) for row in asked)
-    prompts = [row.prompt for row in asked]
-    turns = student.write(prompts, longest, kind.constraint(task), progress, sampling)
+    longest = max(kind.max_tokens(inputs, task) for inputs in asked.inputs)
+    turns = student.write(asked.prompts(), longest, kind.constraint(task), progress, sampling)
     answered = []
-    for row, turn in zip(asked, turns, strict=True):
+    for inputs, turn in zip(asked.inputs, turns, strict=True):
         if turn.failure:
             answered.append(Answer(turn.text, None, "backend_failed", None, GENERATION))
             continue
-        answer = kind.read(readable(turn.text), row.inputs, task)
+        answer = kind.read(readable(turn.text), inputs, task)
         status: Status = "unparsable" if answer is None else "ok"
         answered.append(Answer(turn.text, answer, status, None, GENERATION))
     return answered
@@ -117,7 +137,7 @@ def write(
 
 def _choose(
     student: Student,
-    asked: Sequence[Asked],
+    asked: Asked,
     options: Sequence[Options],
     progress: Progress | None,
 ) -> list[Answer]:
@@ -126,8 +146,9 @@ def _choose(
     for index, each in enumerate(options):
         groups.setdefault((each.per_character, tuple(each.turns.items())), []).append(index)
     answered: dict[int, Answer] = {}
+    every = list(asked.prompts())
     for (per_character, pairs), rows in groups.items():
-        prompts = [asked[row].prompt for row in rows]
+        prompts = [every[row] for row in rows]
         turns = [turn for _, turn in pairs]
         choose = _choose_per_character if per_character else _choose_whole
         for row, (place, probability) in zip(

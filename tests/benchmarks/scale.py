@@ -3,10 +3,14 @@
     python -m tests.benchmarks.scale --folder /somewhere/with/room
     python -m tests.benchmarks.scale --folder /somewhere/with/room --evaluated 100_000 --candidates 20_000
 
+    python -m tests.benchmarks.scale --folder /somewhere/with/room --evaluated 0 --candidates 0 --lists 0 --asked 5_000
+
 Two projects are made. One has a million evaluation rows, which a scripted student answers: it is run, run again with
 nothing to do, and reported. The other writes 200,000 candidates, which pass the gates, are answered blind and judged,
-and are selected among. Each step is a process of its own; CPU seconds, wall seconds and the peak of its memory are the
-process's own. What the embedder takes is told apart: its vectors are given, by the hash of a text.
+and are selected among. With `--asked N` a judge rates N answers by prompts of 12,000 characters, and 4 N in another
+project: what a call adds to the peak is printed. Each step is a process of its own; CPU seconds, wall seconds and the
+peak of its memory are the process's own. What the embedder takes is told apart: its vectors are given, by the hash of a
+text.
 """
 
 from __future__ import annotations
@@ -87,6 +91,9 @@ quality:
 train: {method: none}
 loop: {method: random, rounds: 1, control: false}
 """
+RATING = "metrics: [accuracy, {name: helpful, judge: {rubric: Is it the label., scale: [1, 5]}}]"
+PROMPT = 12_000
+"""Characters of a prompt with `--asked`, which are the task's: rows stay short, so that requests alone grow."""
 PLACES = (
     "harbour", "market", "school", "garden", "bridge", "station", "kitchen",
     "library", "museum", "river", "forest", "tower", "office", "cellar",
@@ -209,6 +216,8 @@ _LABEL = re.compile(r"label\d+")
 def reply(request: Request) -> dict[str, Any]:
     """Return a reply of the teacher or of the judge: new rows, answers, or verdicts."""
     assert request.schema is not None
+    if "rating" in request.schema["properties"]:
+        return {"reason": "It says so.", "rating": 4}
     (key,) = request.schema["properties"]
     prompt = request.messages[-1].content
     if asked := _ASKED.findall(prompt):
@@ -349,6 +358,29 @@ def judged(folder: Path, rows: int) -> None:
     )
 
 
+def asked(folder: Path, calls: int) -> None:
+    """Have so many answers rated, and four times as many in another project; print what each call adds to the peak."""
+    said = ("A text is about one thing, and the label names it. " * PROMPT)[:PROMPT]
+    recipe = RECIPE.replace("metrics: [accuracy, macro_f1]", RATING)
+    recipe = recipe.replace("target: label}", f'target: label, description: "{said}"}}')
+    added: list[float] = []
+    for number in (calls, 4 * calls):
+        own = folder / f"asked-{number}"
+        made(own, number, EVALUATE, recipe, train=200)
+        took = measured("run", own)
+        steps = [Step(*step) for step in json.loads((own / "steps.json").read_text("utf-8"))]
+        place = next(at for at, step in enumerate(steps) if "/rate" in step.said)
+        before, after = steps[place - 1].peak, steps[place].peak
+        added.append(after - before)
+        told(
+            f"{number:,} answers rated: peak {before:,.0f} MB before, {after:,.0f} after", took, ""
+        )
+    each = (added[1] - added[0]) * 1024 / (3 * calls)
+    print(
+        f"| each further call adds {each:.2f} KB while it is asked | | | | far below its prompt's 12 KB |"
+    )
+
+
 def listed(rows: int) -> None:
     """Look up rows with a word left out among so many, in lists and by comparing all; print recall and CPU seconds."""
     import numpy as np
@@ -373,16 +405,18 @@ def listed(rows: int) -> None:
     )
 
 
-def made(folder: Path, evaluation: int, rest: str) -> None:
+def made(
+    folder: Path, evaluation: int, rest: str, recipe: str = RECIPE, train: int = TRAIN
+) -> None:
     """Write the project, unless it is there."""
     if (folder / "recipe.yaml").exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
     half = evaluation // 2
-    write(folder, "train", 0, TRAIN)
-    write(folder, "validation", TRAIN, half)
-    write(folder, "test", TRAIN + half, evaluation - half)
-    (folder / "recipe.yaml").write_text(RECIPE + rest, encoding="utf-8")
+    write(folder, "train", 0, train)
+    write(folder, "validation", train, half)
+    write(folder, "test", train + half, evaluation - half)
+    (folder / "recipe.yaml").write_text(recipe + rest, encoding="utf-8")
 
 
 def told(what: str, took: Took, target: str) -> None:
@@ -397,6 +431,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--evaluated", type=int, default=1_000_000, help="evaluation rows; 0: none")
     parser.add_argument("--candidates", type=int, default=200_000, help="0: none")
+    parser.add_argument("--asked", type=int, default=0, help="calls with long prompts; 0: none")
     parser.add_argument("--lists", type=int, default=100_000, help="rows of an index; 0: none")
     parser.add_argument("--child", default="", help=argparse.SUPPRESS)
     parser.add_argument("arguments", nargs="*", help=argparse.SUPPRESS)
@@ -413,6 +448,8 @@ def main() -> None:
         evaluated(folder / f"evaluated-{arguments.evaluated}", arguments.evaluated)
     if arguments.candidates:
         judged(folder / f"candidates-{arguments.candidates}", arguments.candidates)
+    if arguments.asked:
+        asked(folder, arguments.asked)
     if arguments.lists:
         listed(arguments.lists)
 

@@ -32,7 +32,9 @@ def test_a_reply_with_all_its_numbers_is_served_again_as_it_was(tmp_path: Path) 
         )  # fmt: skip
         store.record_calls([entry(run, PendingRequest("node", "teacher", request), done)])
         ledger = Ledger(store, run, BudgetTracker(Budget(), Spent(0, 0, 0.0)))
-        assert ledger.known([request]) == {request.id: done}
+        asked = ledger.put_down("teacher", [request])
+        assert not ledger.lacks(asked)
+        assert list(asked.completions()) == [done]
         store.end_run(run, "done")
 
 
@@ -54,7 +56,9 @@ def test_a_reply_is_read_again_as_it_was_read_first(tmp_path: Path, text: str) -
         run = small.start(store)
         store.record_calls([entry(run, PendingRequest("n", "teacher", request), done)])
         ledger = Ledger(store, run, BudgetTracker(Budget(), Spent(0, 0, 0.0)))
-        again = ledger.known([request])[request.id].value
+        asked = ledger.put_down("teacher", [request])
+        assert not ledger.lacks(asked)
+        [again] = [reply.value for reply in asked.completions()]
     store.close()
     assert done.value is not None
     assert repr(again) == repr(done.value)

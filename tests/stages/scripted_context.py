@@ -1,8 +1,8 @@
 """A stage's context without a run: replies by a function, embeddings by words or as a test gives them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -26,6 +26,7 @@ from engine.stages.schemas import token_limit
 from engine.tasks import TaskKind
 from engine.wording import words
 
+T = TypeVar("T")
 Reply = Callable[[str, Request], Any]
 """(role, request) -> the value of the reply; None for an unusable one."""
 
@@ -88,9 +89,13 @@ class ScriptedContext:
         messages = tuple(Message(name, text) for name, text in prompt.render(variables))
         return Request(messages, schema, token_limit(schema), temperature, self.model(role))
 
-    def ask(self, role: str, requests: Sequence[Request]) -> list[Completion]:
-        self.asked.extend(requests)
-        return [self._completion(role, request) for request in requests]
+    def ask(self, role: str, requests: Iterable[Request]) -> Iterator[Completion]:
+        asked = list(requests)
+        self.asked.extend(asked)
+        return iter([self._completion(role, request) for request in asked])
+
+    def remembered(self, what: str, make: Callable[[], T]) -> T:
+        return make()
 
     def _completion(self, role: str, request: Request) -> Completion:
         value = self._reply(role, request)

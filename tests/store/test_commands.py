@@ -371,6 +371,7 @@ def _with_leftovers(state: Path) -> None:
     write_training(state, "orphan", finished=False)
     for folder in ("benchmark/model", "batch/.r0001.unfinished", "batch/r0001"):
         (state / folder).mkdir(parents=True)
+    (state / "asked.sqlite").write_bytes(b"what a killed run was asking")
     store = Store.open(state)
     with store.lock_run():
         run = start(store)
@@ -396,6 +397,7 @@ def test_clean_removes_what_no_kept_run_needs(tmp_path: Path) -> None:
         "training.log",
     ]
     assert not (tmp_path / "benchmark").exists()
+    assert not (tmp_path / "asked.sqlite").exists()
     assert [p.name for p in (tmp_path / "batch").iterdir()] == ["r0001"]
     found = rows(
         tmp_path,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ class Saying(Student):
 
     def write(
         self,
-        prompts: Sequence[tuple[Message, ...]],
+        prompts: Iterable[tuple[Message, ...]],
         max_tokens: int,
         schema: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
@@ -88,8 +88,12 @@ def task(kind: str, labels: Sequence[str] = (), **params: Any) -> tuple[TaskKind
     return found, Task(tuple(labels), found.params.model_validate(params))
 
 
-def asked(count: int, **inputs: str) -> list[Asked]:
-    return [Asked((Message("user", "?"),), inputs)] * count
+def about(*rows: Mapping[str, str]) -> Asked:
+    return Asked(rows, lambda: [(Message("user", "?"),)] * len(rows))
+
+
+def asked(count: int, **inputs: str) -> Asked:
+    return about(*[inputs] * count)
 
 
 def read(
@@ -255,7 +259,7 @@ def test_texts_are_compared_whole_or_per_character() -> None:
 def test_letters_are_compared_among_the_rows_own() -> None:
     kind, one = task("multiple_choice")
     two, three = {"text": "A. x\nB. y"}, {"text": "A. x\nB. y\nC. z"}
-    rows = [*asked(1, **two), *asked(1, **three), *asked(1, **two)]
+    rows = about(two, three, two)
     student = Saying("", nats=[[]])
     assert [a.answer for a in answers(kind, student, rows, one)] == ["B", "C", "B"]
     assert student.asked == [(2, ("A", "B")), (1, ("A", "B", "C"))]
@@ -268,7 +272,7 @@ def test_more_options_than_letters_are_no_crash() -> None:
 
 
 def test_the_longest_answer_of_all_rows_has_room() -> None:
-    rows = [*asked(1, text="A. x\nB. y"), *asked(1, text=f"A. {'x' * 90}\nB. y")]
+    rows = about({"text": "A. x\nB. y"}, {"text": f"A. {'x' * 90}\nB. y"})
     for say, most in (("text", 90 + SPARE), ("letter", SPARE)):
         kind, one = task("multiple_choice", answer="generation", say=say)
         student = Saying("A", "A")
@@ -278,7 +282,7 @@ def test_the_longest_answer_of_all_rows_has_room() -> None:
 
 @pytest.mark.parametrize("kind", TASKS.values(), ids=lambda kind: kind.name)
 def test_nothing_is_asked_about_no_rows(kind: TaskKind) -> None:
-    assert answers(kind, Saying(nats=[[]]), [], Task((), None)) == []
+    assert answers(kind, Saying(nats=[[]]), about(), Task((), None)) == []
 
 
 # Extraction.

@@ -72,30 +72,33 @@ def sidecar(file: Path) -> Path:
     return file.with_name(file.stem + _ENDING)
 
 
-def lines(header: Header, written: Sequence[BatchRequest]) -> Iterator[bytes]:
-    """Yield the lines of the file beside a request file."""
-    yield json_text.written(header.model_dump()) + b"\n"
-    for asked in written:
-        request = asked.request
-        sent = None if asked.sent == request.messages else [list(turn) for turn in asked.sent]
-        asked_line = json_text.written(
-            {
-                "custom_id": asked.custom_id,
-                "node": asked.node,
-                "role": asked.role,
-                "number": asked.number,
-                "messages": [list(turn) for turn in request.messages],
-                "schema": request.schema,
-                "max_tokens": request.max_tokens,
-                "temperature": request.temperature,
-                "model": request.model,
-                "attempt": request.attempt,
-                "sent": sent,
-                "sent_tokens": asked.max_tokens,
-                "limited": asked.limited,
-            }
-        )
-        yield asked_line + b"\n"
+def header_line(header: Header) -> bytes:
+    """Return the first line of the file beside a request file."""
+    return json_text.written(header.model_dump()) + b"\n"
+
+
+def asked_line(asked: BatchRequest) -> bytes:
+    """Return a request's line in the file beside a request file."""
+    request = asked.request
+    sent = None if asked.sent == request.messages else [list(turn) for turn in asked.sent]
+    line = json_text.written(
+        {
+            "custom_id": asked.custom_id,
+            "node": asked.node,
+            "role": asked.role,
+            "number": asked.number,
+            "messages": [list(turn) for turn in request.messages],
+            "schema": request.schema,
+            "max_tokens": request.max_tokens,
+            "temperature": request.temperature,
+            "model": request.model,
+            "attempt": request.attempt,
+            "sent": sent,
+            "sent_tokens": asked.max_tokens,
+            "limited": asked.limited,
+        }
+    )
+    return line + b"\n"
 
 
 def request_files(state: Path) -> list[Path]:
@@ -117,36 +120,43 @@ def _age(sidecar: Path) -> tuple[str, int, str]:
 def asked_ids(state: Path) -> dict[str, Path]:
     """Return the request file of each id that was ever written down; raises BackendError."""
     return {
-        entry["custom_id"]: file for file in request_files(state) for entry in _entries(file)[1]
+        entry["custom_id"]: file for file in request_files(state) for _, entry in _entries(file)
     }
 
 
 def read_asked(file: Path) -> list[BatchRequest]:
     """Return the requests of a request file; raises BackendError where what is beside it is gone or changed."""
-    header, entries = _entries(file)
     # One object per schema: validators are made per object, and a node's requests have the same.
     schemas: dict[bytes, Any] = {}
-    for entry in entries:
+    requests = []
+    for header, entry in _entries(file):
         if (schema := entry.get("schema")) is not None:
             entry["schema"] = schemas.setdefault(json_text.written(schema), schema)
-    return [_request(file, header, entry) for entry in entries]
+        requests.append(_request(file, header, entry))
+    return requests
 
 
-def _entries(file: Path) -> tuple[Header, list[dict[str, Any]]]:
+def _entries(file: Path) -> Iterator[tuple[Header, dict[str, Any]]]:
+    """Yield what is written of each request, with the file's header, a line at a time."""
     path = sidecar(file)
+    number = 0
     try:
-        first, *rest = path.read_bytes().splitlines()
-        header = Header.model_validate(json.loads(first))
-        # Not orjson: it turns whole numbers beyond 64 bits into floats, and the request would be another one.
-        entries = [json.loads(line) for line in rest]
+        with path.open("rb") as stream:
+            header = Header.model_validate(json.loads(next(stream, b"")))
+            whole = header.format == FORMAT
+            for number, line in enumerate(stream, 1):  # noqa: B007
+                # Not orjson: it turns whole numbers beyond 64 bits into floats, and the request would be another one.
+                entry = json.loads(line)
+                if not (whole and isinstance(entry, dict) and "custom_id" in entry):
+                    whole = False
+                    break
+                yield header, entry
     except OSError as error:
         raise BackendError(f"{path}: {error.strerror}", _hint(path)) from error
     except (ValueError, ValidationError) as error:
         raise BackendError(f"{path} is damaged: {error}", _hint(path)) from error
-    whole = all(isinstance(entry, dict) and "custom_id" in entry for entry in entries)
-    if not whole or header.format != FORMAT or len(entries) != header.requests:
+    if not whole or number != header.requests:
         raise BackendError(f"{path} is damaged or from another version", _hint(path))
-    return header, entries
 
 
 def _request(file: Path, header: Header, entry: Mapping[str, Any]) -> BatchRequest:

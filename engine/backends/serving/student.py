@@ -12,7 +12,7 @@ import logging
 import math
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -93,7 +93,7 @@ class ServedStudent(Student):
 
     def write(
         self,
-        prompts: Sequence[tuple[Message, ...]],
+        prompts: Iterable[tuple[Message, ...]],
         max_tokens: int,
         schema: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
@@ -105,6 +105,7 @@ class ServedStudent(Student):
             BackendError: vLLM is not installed, or refuses what it is asked.
             ModelError: it cannot load the weights.
         """
+        prompts = list(prompts)
         if schema is not None or sampling is not None:
             return self._complete(schema, prompts, max_tokens, progress, sampling)
         context = self._context
@@ -142,7 +143,7 @@ class ServedStudent(Student):
         sampling: Sampling | None,
     ) -> list[Written]:
         """Write JSON that fits a schema, or turns that are drawn."""
-        requests = requests_of(prompts, schema, max_tokens, str(self._base.model), sampling)
+        requests = list(requests_of(prompts, schema, max_tokens, str(self._base.model), sampling))
         times = Counter(request.id for request in requests)
         to_tokens = partial(encode_prompt, self._tokenizer)
         encoded = batching.encode(requests, to_tokens, self._context, METHOD, setting="")
@@ -281,12 +282,12 @@ class WritingStudent(Student):
 
     def write(
         self,
-        prompts: Sequence[tuple[Message, ...]],
+        prompts: Iterable[tuple[Message, ...]],
         max_tokens: int,
         schema: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
         sampling: Sampling | None = None,
-    ) -> list[Written]:
+    ) -> Iterable[Written]:
         """Return the turn of each prompt; see `Student`."""
         if not self._gone.is_set():
             try:

@@ -6,20 +6,20 @@ It may go on in a thread of its own, while others work: what it writes (ledger, 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass
 from threading import Thread
 from typing import NamedTuple
 
-from engine.backends.protocol import Completion, Generator, PendingRequest, Request
+from engine.backends.protocol import Completion, Generator, PendingRequest
 from engine.backends.replies import PROBE, THINKING
 from engine.plan.graph import Node
+from engine.run.asking.asked import Asked
 from engine.run.budget import BudgetTracker
 from engine.run.ledger import Ledger
 from engine.run.live import Live
 from engine.run.progress import Reporter
-from engine.stages.protocol import Pending
 from engine.system import stopping
 from engine.system.log_file import about
 
@@ -30,7 +30,7 @@ class Waiting(NamedTuple):
     """A node and the requests without whose replies it cannot go on."""
 
     node: Node
-    pending: Pending
+    asked: Asked
 
 
 class Warnings:
@@ -97,32 +97,43 @@ class Talked:
 class Talk:
     """The requests of nodes to the model of one role."""
 
-    def __init__(
-        self, role: str, line: object, waiting: Sequence[Waiting], known: Iterable[str]
-    ) -> None:
-        """Take who is asked, what tells its model apart, who waits, and which requests have a reply already."""
+    def __init__(self, role: str, line: object, waiting: Sequence[Waiting]) -> None:
+        """Take who is asked, what tells its model apart, and who waits."""
         self.role, self.line, self.waiting = role, line, list(waiting)
-        self._outstanding: dict[str, PendingRequest] = {}
-        for node, pending in waiting:
-            for request in pending.requests:
-                # Two seeds often ask the same: one call answers both.
-                self._outstanding.setdefault(request.id, PendingRequest(node.id, role, request))
-        self._known = frozenset(known)
-        self._missing = {
-            node.name: {r.id for r in pending.requests} - self._known for node, pending in waiting
-        }
+        self._all = tuple(waiting)
+        self.total = sum(one.asked.count(self._before(at)) for at, one in enumerate(waiting))
+        """Requests, what is answered already too."""
+        self._answered = self.total - self.left()
+        self._missing = {node.name: asked.lacks() for node, asked in waiting}
         self.label = waiting[0].node.name if len(waiting) == 1 else f"{len(waiting)} nodes"
 
-    @property
-    def requests(self) -> list[Request]:
-        """All that is asked, what is answered already too."""
-        return [pending_request.request for pending_request in self._outstanding.values()]
+    def _before(self, place: int) -> list[Asked]:
+        # Two seeds often ask the same: one call answers both.
+        return [one.asked for one in self._all[:place]]
 
-    def answered(self, requests: Iterable[str]) -> list[Waiting]:
-        """Return the nodes that lack nothing any more, now that these requests are answered."""
-        done = set(requests)
-        for missing in self._missing.values():
-            missing -= done
+    def _outstanding(self) -> Iterator[PendingRequest]:
+        for place, (node, asked) in enumerate(self._all):
+            for request in asked.requests(self._before(place)):
+                yield PendingRequest(node.id, self.role, request)
+
+    def left(self) -> int:
+        """Return how many requests have no reply."""
+        return sum(one.asked.lacks(self._before(at)) for at, one in enumerate(self._all))
+
+    def answered(self, requests: Sequence[str]) -> list[Waiting]:
+        """Return the nodes that lack nothing any more, now that these requests are answered, each told once."""
+        for node, asked in self.waiting:
+            if self._missing[node.name]:
+                self._missing[node.name] -= asked.among(requests)
+        return self._ready()
+
+    def ended(self) -> list[Waiting]:
+        """Return the nodes that lack nothing any more and were not told of before."""
+        for node, asked in self.waiting:
+            self._missing[node.name] = asked.lacks()
+        return self._ready()
+
+    def _ready(self) -> list[Waiting]:
         ready = [one for one in self.waiting if not self._missing[one.node.name]]
         self.waiting = [one for one in self.waiting if self._missing[one.node.name]]
         return ready
@@ -141,13 +152,12 @@ class Talk:
         Raises:
             BackendError: nothing can be answered.
         """
-        advance = reporter.open(f"{self.label} ({self.role})", len(self._outstanding))
-        advance(len(self._known))
+        advance = reporter.open(f"{self.label} ({self.role})", self.total)
+        advance(self._answered)
         live = Live()
         names = ", ".join(node.name for node, _ in self.waiting)
         with about(stage=names):
-            for group in ledger.ask(generator, self._outstanding.values(), self._known):
-                ledger.keep(group)
+            for group in ledger.ask(generator, self._outstanding(), ledger.answered):
                 live.add(group)
                 _log_faults(self.role, group)
                 advance.note = live.line(tracker.in_flight)

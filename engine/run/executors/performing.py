@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 from engine import gate, sandbox
 from engine.backends.protocol import Completion, Request
@@ -18,6 +19,8 @@ from engine.stages.outputs import Output
 from engine.stages.protocol import Pending
 from engine.stages.wiring import assemble
 from engine.system.log_file import about
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -40,18 +43,29 @@ class Shared:
 
 
 class Given:
-    """The replies that came along with work; who uses them is written down by the driver."""
+    """The replies that came along with work, held in memory: no stage of the engine that is handed on asks anybody.
+
+    Who uses them is written down by the driver.
+    """
 
     def __init__(self, replies: Mapping[str, Completion]) -> None:
         """Take the replies by request."""
         self._replies = replies
+        self._held: dict[str, Any] = {}
 
-    def known(self, requests: Sequence[Request]) -> dict[str, Completion]:
-        """Return the completions of those requests that have one."""
-        return {r.id: self._replies[r.id] for r in requests if r.id in self._replies}
+    def ask(self, role: str, requests: Iterable[Request]) -> Iterator[Completion]:
+        """Return the replies that came along; raises Pending where one did not."""
+        asked = list(requests)
+        if any(request.id not in self._replies for request in asked):
+            raise Pending(role, list({request.id: request for request in asked}.values()))
+        return (self._replies[request.id] for request in asked)
 
-    def note_use(self, node: str, requests: Sequence[Request]) -> None:
-        """Do nothing: the driver knows what it sent along."""
+    def remembered(self, what: str, make: Callable[[], T]) -> T:
+        """Return what is made now: all requests are built at each call of the stage."""
+        if what not in self._held:
+            self._held[what] = make()
+        kept: T = self._held[what]
+        return kept
 
 
 class Performer:
@@ -82,7 +96,7 @@ class Performer:
                     work.node.params, assemble(work.stage.inputs, work.sources), context
                 )
             except Pending as pending:
-                return Lacks(pending.role, pending.requests)
+                return Lacks(pending.role, tuple(pending.requests))
         return output
 
     def close(self) -> None:

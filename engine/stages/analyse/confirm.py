@@ -231,7 +231,7 @@ def _ask(
         }
         return ctx.request("judge", prompt, variables, schema(len(call)))
 
-    replies = ctx.ask("judge", [request(*call) for call in calls])
+    replies = ctx.ask("judge", (request(*call) for call in calls))
     return [
         row
         for (pattern, call), reply in zip(calls, replies, strict=True)

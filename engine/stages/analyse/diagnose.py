@@ -112,9 +112,9 @@ def diagnose(params: DiagnoseParams, inputs: DiagnoseInputs, ctx: Context) -> Di
     shown = _Shown(params, inputs, ctx)
     calls = _calls(params, failures)
     schema = cache(lambda count: schemas.per_row(params.schema, REPLIES, count))
-    requests = [
+    requests = (
         ctx.request("teacher", prompt, shown.variables(call), schema(len(call))) for call in calls
-    ]
+    )
     for call, reply in zip(calls, ctx.ask("teacher", requests), strict=True):
         rows.extend(_read(call, reply, shown))
     return Diagnosed(tuple(rows))

@@ -84,8 +84,9 @@ def ask(
         requests: What the teacher is told of its first reply ("" at first) -> the request.
         object_to: (number of the request, reply) -> what is wrong with it.
     """
+    # One of a pattern, of which there are few: all are looked at together.
     built = [request("") for request in requests]
-    first = ctx.ask("teacher", built) if built else []
+    first = list(ctx.ask("teacher", built)) if built else []
     objections: dict[int, Objection] = {}
     again: dict[int, Request] = {}
     for number, reply in enumerate(first):
@@ -96,7 +97,7 @@ def ask(
         request = requests[number](objection.told)
         if request.id != built[number].id:
             again[number] = request
-    replies = ctx.ask("teacher", list(again.values())) if again else []
+    replies = ctx.ask("teacher", again.values()) if again else iter(())
     second = dict(zip(again, replies, strict=True))
     worded: list[Worded] = []
     for number, reply in enumerate(first):

@@ -24,7 +24,7 @@ from engine.rows import Example, Pattern, Strategy
 from engine.spec.prompts import Prompt
 from engine.spec.recipe import OperatorSpec
 from engine.stages.augment.planning import COVERAGE, KIND, Slot
-from engine.stages.augment.seeds import Declined, Seeds
+from engine.stages.augment.seeds import Declined, Seeds, WithTarget
 from engine.stages.augment.shares import apportion
 from engine.stages.augment.wishes import deal_apart, wishes
 from engine.stages.task_view import TaskView
@@ -274,7 +274,7 @@ class Planner:
         if operator.label == "change" and slot.near is None:
             return lambda row: row.target != slot.target
         wanted = slot.near if operator.label == "change" else slot.target
-        return (lambda row: True) if wanted is None else _with_target(wanted)
+        return (lambda row: True) if wanted is None else WithTarget(wanted)
 
     def _varied(
         self,
@@ -413,7 +413,7 @@ class Planner:
                 slot.target if seed is None or slot.row is None else seed.target
                 for slot, seed in zip(slots, seeds, strict=True)
             ]
-            return [_with_target(target) for target in dict.fromkeys(targets)]
+            return [WithTarget(target) for target in dict.fromkeys(targets)]
         shown = {seed.target for seed in seeds if seed is not None}
         return [lambda row: row.target not in shown]
 
@@ -444,10 +444,6 @@ class Planner:
         near = slot.near if target is not None else None
         wish = {key: value for key, value in vary.items() if key != KIND}
         return RowSpec(name, seed, target, near, keep, wish, vary.get(KIND, ""), slot.contrast)
-
-
-def _with_target(target: str | None) -> Callable[[Example], bool]:
-    return lambda row: row.target == target
 
 
 def _pair(slot: Slot) -> tuple[str, str, str]:

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
 
-from engine.backends.protocol import Request
+from engine.backends.protocol import Completion, Request
 from engine.identity import outside
 from engine.operators import MINED, brings_target
 from engine.rows import Drop, Example, Pattern, Row, RowCall, Strategy
@@ -27,7 +27,15 @@ from engine.rows.reasons import Dropped, DropReason
 from engine.spec.recipe import LeakLimits
 from engine.stages.augment.calls import PlannedCall, Planner, UsedOperator
 from engine.stages.augment.made import made_rows
-from engine.stages.augment.planning import COVERAGE, History, RowPlan, Sources, asked_for, quotas
+from engine.stages.augment.planning import (
+    COVERAGE,
+    History,
+    RowPlan,
+    Slot,
+    Sources,
+    asked_for,
+    quotas,
+)
 from engine.stages.augment.prompts import Prompts, sample, texts_of
 from engine.stages.augment.reading import rows_of
 from engine.stages.augment.seeds import DECLINED, Seeds, declined_before, ranked
@@ -56,6 +64,9 @@ _HIDDEN = (
 )
 TRIES = 3
 """How often a call is planned with other training rows where an evaluation row stands in its prompt."""
+
+Way = int | tuple[bool, ...]
+"""How a planned call was asked: after so many other tries, or which of its calls for one seed each could be sent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,54 +146,113 @@ def generate(params: GenerateParams, inputs: GenerateInputs, ctx: Context) -> Ge
         params.task, params.briefing, examples, shown, inputs.attempts, guard.stands_in, ctx,
         inputs.name.conventions if inputs.name else (),
     )  # fmt: skip
-    requests: list[Request] = []
-    calls: list[PlannedCall] = []
-    asked: Counter[str] = Counter()
-    made, view = 0, params.task.task(examples)
-    planner = _planner(params, inputs, shown, ctx)
+    slots = asked_for(wanted, history, params.oversample)
+    writing = _Writing(params, inputs, shown, slots, prompts, guard, ctx)
+    ways: list[Way] = ctx.remembered("ways", list)
+    # Operators without a model are planned once, and alone.
+    replies = ctx.ask("teacher", writing.requests(ways)) if params.asking else iter(())
+    rows += writing.rows(ways, replies)
+    return Generated((*rows, *_dry(params, wanted, history), *writing.written))
 
-    def leaks(call: PlannedCall, request: Request) -> bool:
-        own = prompts.own_words(call.used)
-        return any(guard.stands_in(m.content, own) for m in request.messages)
 
-    for pattern, slots in asked_for(wanted, history, params.oversample).items():
-        about = _named(inputs, pattern)
-        if ctx.attempt == 1 and prompts.leaves_out(*about):
-            ctx.warn(_HIDDEN.format(about[0].name if about[0] else pattern))
-        for planned in planner.calls(*about, slots):
-            if planned.used.prompt is None:
-                rows.extend(made_rows(params.task, view, planned, made, ctx))
-                made += len(planned.rows)
-                continue
-            for call, request in _askable(planned, planner, prompts, params.temperature, leaks):
-                if request is None:
-                    rows.extend(_leaking(call))
+@dataclass
+class _Writing:
+    """The calls of one attempt: planned to build their requests, and planned once more, alike, to read the replies.
+
+    So neither calls nor requests are held while they are asked.
+    """
+
+    params: GenerateParams
+    inputs: GenerateInputs
+    shown: list[Example]
+    slots: Mapping[str, Mapping[Slot, int]]
+    prompts: Prompts
+    guard: LeakGuard
+    ctx: Context
+    written: list[Row] = field(default_factory=list)
+    """What the replies bring."""
+
+    def requests(self, ways: list[Way]) -> Iterator[Request]:
+        """Yield the requests in order, several of a call where replies vote; note in `ways` how each could be sent."""
+        ctx, planner = self.ctx, _planner(self.params, self.inputs, self.shown, self.ctx)
+        asked: Counter[str] = Counter()
+        ways.clear()
+        for pattern, wishes in self.slots.items():
+            about = _named(self.inputs, pattern)
+            if ctx.attempt == 1 and self.prompts.leaves_out(*about):
+                ctx.warn(_HIDDEN.format(about[0].name if about[0] else pattern))
+            for planned in planner.calls(*about, wishes):
+                if planned.used.prompt is None:
                     continue
-                for _ in range(call.used.samples):
-                    asked[request.id] += 1
-                    requests.append(sample(request, ctx, asked[request.id]))
-                calls.append(call)
-    rows.extend(_left_out(planner))
-    rows.extend(_dry(params, wanted, history))
-    rows.extend(_written(params.task, calls, requests, prompts, ctx))
-    return Generated(tuple(rows))
+                for call, request in self._tried(planned, planner, ways):
+                    for _ in range(call.used.samples):
+                        asked[request.id] += 1
+                        yield sample(request, ctx, asked[request.id])
+
+    def rows(self, ways: Sequence[Way], replies: Iterator[Completion]) -> Iterator[Row]:
+        """Yield what is made without a model and what is left out, and put what replies bring into `written`."""
+        planner, found = _planner(self.params, self.inputs, self.shown, self.ctx), iter(ways)
+        made, view = 0, self.params.task.task(self.inputs.load.examples)
+        for pattern, wishes in self.slots.items():
+            for planned in planner.calls(*_named(self.inputs, pattern), wishes):
+                if planned.used.prompt is None:
+                    yield from made_rows(self.params.task, view, planned, made, self.ctx)
+                    made += len(planned.rows)
+                    continue
+                for call, sent in _as_tried(planned, planner, next(found)):
+                    if sent:
+                        own = list(islice(replies, call.used.samples))
+                        self.written += _written(
+                            self.params.task, call, own, self.prompts, self.ctx
+                        )
+                    else:
+                        yield from _leaking(call)
+        yield from _left_out(planner)
+
+    def _tried(
+        self, planned: PlannedCall, planner: Planner, ways: list[Way]
+    ) -> Iterator[tuple[PlannedCall, Request]]:
+        """Yield the calls that write a planned call's rows, each with its request, and note the way that was found.
+
+        Where an evaluation row stands in the prompt, as where training rows meet in it, other training rows are tried,
+        and then the rows of each seed by themselves: what cannot be asked for must not cost the rest.
+        """
+        call, temperature = planned, self.params.temperature
+        for number in range(TRIES):
+            call = planner.again(planned) if number else planned
+            request = self.prompts.request(call, temperature, number)
+            if not self._leaks(call, request):
+                ways.append(number)
+                yield call, request
+                return
+        if len(planned.bundles) == 1:
+            ways.append((False,))
+            return
+        sent: list[bool] = []
+        for alone in planner.one_by_one(planned):
+            request = self.prompts.request(alone, temperature, TRIES)
+            sent.append(not self._leaks(alone, request))
+            if sent[-1]:
+                yield alone, request
+        ways.append(tuple(sent))
+
+    def _leaks(self, call: PlannedCall, request: Request) -> bool:
+        own = self.prompts.own_words(call.used)
+        return any(self.guard.stands_in(m.content, own) for m in request.messages)
 
 
 def _written(
     task: TaskView,
-    calls: Sequence[PlannedCall],
-    requests: Sequence[Request],
+    call: PlannedCall,
+    replies: Sequence[Completion],
     prompts: Prompts,
     ctx: Context,
 ) -> Iterator[Row]:
-    """Yield what the replies bring; `requests` are those of the calls in order, several where replies vote."""
-    replies = iter(ctx.ask("teacher", requests) if requests else [])
-    for call in calls:
-        own = list(islice(replies, call.used.samples))
-        for reply in own:
-            strategy = COVERAGE if call.strategy is None else call.strategy.id
-            yield RowCall(reply.request, call.pattern_id, strategy, call.used.name, len(call.rows))
-        yield from rows_of(task, call, own, prompts, ctx)
+    """Yield what the replies to a call bring: several where they vote."""
+    for reply in replies:
+        strategy = COVERAGE if call.strategy is None else call.strategy.id
+        yield RowCall(reply.request, call.pattern_id, strategy, call.used.name, len(call.rows))
+    yield from rows_of(task, call, replies, prompts, ctx)
 
 
 def _hidden(
@@ -200,31 +270,19 @@ def _hidden(
     return hidden
 
 
-def _askable(
-    planned: PlannedCall,
-    planner: Planner,
-    prompts: Prompts,
-    temperature: float,
-    leaks: Callable[[PlannedCall, Request], bool],
-) -> Iterator[tuple[PlannedCall, Request | None]]:
-    """Yield the calls that write a planned call's rows, each with its request; None where it may not be sent.
-
-    Where an evaluation row stands in the prompt, as where training rows meet in it, other training rows are tried, and
-    then the rows of each seed by themselves: what cannot be asked for must not cost the rest.
-    """
-    call = planned
-    for number in range(TRIES):
-        call = planner.again(planned) if number else planned
-        request = prompts.request(call, temperature, number)
-        if not leaks(call, request):
-            yield call, request
-            return
-    if len(planned.bundles) == 1:
-        yield call, None
-        return
-    for alone in planner.one_by_one(planned):
-        request = prompts.request(alone, temperature, TRIES)
-        yield alone, None if leaks(alone, request) else request
+def _as_tried(
+    planned: PlannedCall, planner: Planner, way: Way
+) -> Iterator[tuple[PlannedCall, bool]]:
+    """Yield the calls that came of a planned call when its requests were built, and whether each could be sent."""
+    call, tries = planned, way if isinstance(way, int) else TRIES - 1
+    for _ in range(tries):
+        call = planner.again(planned)
+    if isinstance(way, int):
+        yield call, True
+    elif len(planned.bundles) == 1:
+        yield call, False
+    else:
+        yield from zip(planner.one_by_one(planned), way, strict=True)
 
 
 def _named(inputs: GenerateInputs, pattern: str) -> tuple[Pattern | None, Strategy | None]:

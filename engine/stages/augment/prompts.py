@@ -21,6 +21,7 @@ from engine.operators import (
     Assignment,
     KnownRow,
     RowKind,
+    RowSpec,
     brings_target,
     reply_schema,
     variables_of,
@@ -29,7 +30,7 @@ from engine.rows import Candidate, Example, Pattern, Strategy, Verdict
 from engine.stages.analyse.targets import binding
 from engine.stages.augment.calls import PlannedCall, UsedOperator
 from engine.stages.augment.nearest import NearLabels, SameWords, labels_to_define
-from engine.stages.blocks import Briefing, task_block
+from engine.stages.blocks import Briefing, Told, task_block
 from engine.stages.outputs import Attempt
 from engine.stages.protocol import Context
 from engine.stages.schemas import longest_text
@@ -95,14 +96,8 @@ class Prompts:
         pattern, strategy, task = call.pattern, call.strategy, self._task
         accepted, rejected = self._before(call)
         kinds = self._kinds(call)
-        told = {kind.name for kind in kinds}
-        contrast = self._open(strategy.contrast) if strategy else ""
-        rows = [
-            row._replace(
-                kind=row.kind if row.kind in told else "", contrast=row.contrast and bool(contrast)
-            )
-            for row in call.rows
-        ]
+        contrast = self._contrast(call)
+        rows = self._rows(call, kinds)
         return Assignment(
             rows=rows,
             examples=call.examples,
@@ -128,6 +123,24 @@ class Prompts:
             inputs_as_written=task.entry.inputs_as_written,
             inputs_read=task.entry.inputs_read,
         )
+
+    def asked_for(self, call: PlannedCall) -> Assignment:
+        """Return a call's assignment as far as its replies are read by it."""
+        rows = self._rows(call, self._kinds(call))
+        return Assignment(rows, inputs_read=self._task.entry.inputs_read)
+
+    def _contrast(self, call: PlannedCall) -> str:
+        return self._open(call.strategy.contrast) if call.strategy else ""
+
+    def _rows(self, call: PlannedCall, kinds: Sequence[RowKind]) -> list[RowSpec]:
+        """Return a call's rows, without what may not be told of them."""
+        told, contrast = {kind.name for kind in kinds}, bool(self._contrast(call))
+        return [
+            row._replace(
+                kind=row.kind if row.kind in told else "", contrast=row.contrast and contrast
+            )
+            for row in call.rows
+        ]
 
     def bound(self, call: PlannedCall) -> int:
         """Return the most characters of a text that a reply may have."""
@@ -157,10 +170,16 @@ class Prompts:
 
     def own_words(self, used: UsedOperator) -> tuple[str, ...]:
         """Return what a prompt says whatever the rows: an evaluation row that stands there is no secret."""
+        return (
+            *(section.text for section in (used.prompt.sections if used.prompt else ())),
+            *self._always_said,
+        )
+
+    @cached_property
+    def _always_said(self) -> tuple[str, ...]:
         task = self._task
         labels = task.labels_among(self._shown) if task.labelled else []
         return (
-            *(section.text for section in (used.prompt.sections if used.prompt else ())),
             *SHARED_LINES.values(),
             *self._briefing.words,
             task.entry.told(task.settings),
@@ -184,10 +203,16 @@ class Prompts:
             if answers and task.labelled
             else self._labels(call)
         )
+        if not answers and not tried:
+            return self._told(labels)
         # Rows that stand for labels meet in a list: another try takes others, or another order.
         if tried:
             shown = sorted(shown, key=lambda row: short([tried, row.id]))
         return task_block(task, self._briefing, shown, labels, self._conventions)
+
+    @cached_property
+    def _told(self) -> Told:
+        return Told(self._task, self._briefing, self._shown, self._conventions)
 
     def _labels(self, call: PlannedCall) -> list[str]:
         """Return the labels that are defined: those that a call is about, and those nearest to its targets."""

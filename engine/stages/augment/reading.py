@@ -68,7 +68,7 @@ def _declined(operator: str, seed: Example, row: Unread, call: str) -> Iterator[
 def _read(call: PlannedCall, reply: Completion, prompts: Prompts) -> list[NewRow | Unread]:
     return read_rows(
         reply.value,
-        prompts.assignment(call),
+        prompts.asked_for(call),
         items=call.used.itemised,
         whole=call.used.operator.definition.writes == "row",
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
@@ -57,6 +58,17 @@ def declined_before(attempts: Iterable[Attempt]) -> Declined:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class WithTarget:
+    """Says of training rows whether they have a target; a class, so that such rows are found without asking all."""
+
+    target: str | None
+
+    def __call__(self, row: Example) -> bool:
+        """Return whether a row has the target."""
+        return row.target == self.target
+
+
 class Seeds:
     """Training rows in an order for each pattern, and how often each was used."""
 
@@ -74,6 +86,8 @@ class Seeds:
         self._task, self._uses = task, Counter(used)
         self._rows = rows
         self._by_id = {row.id: row for row in rows}
+        self._by_target: dict[str, dict[str | None, list[Example]]] = {}
+        """Pattern -> its order, parted by the rows' targets."""
         self._orders = {
             pattern: [rows[i] for i in sorted(range(len(rows)), key=lambda i: (-values[i], i))]
             for pattern, values in scores.items()
@@ -101,13 +115,24 @@ class Seeds:
         self, pattern: str, fits: Callable[[Example], bool], without: Collection[str] = ()
     ) -> Example | None:
         """Return the least used of the best rows that fit, and count its use; None where no row fits."""
-        order = self._orders.get(pattern, self._rows)
-        fitting = [row for row in order if row.id not in without and fits(row)]
+        if isinstance(fits, WithTarget):
+            own = self._parted(pattern).get(fits.target, ())
+            fitting = [row for row in own if row.id not in without]
+        else:
+            order = self._orders.get(pattern, self._rows)
+            fitting = [row for row in order if row.id not in without and fits(row)]
         if not fitting:
             return None
         ranked = pattern in self._orders
         most = max(_LEAST, round(len(fitting) * SHORTLIST)) if ranked else len(fitting)
         return self.use(min(fitting[:most], key=lambda row: self._uses[row.id]))
+
+    def _parted(self, pattern: str) -> Mapping[str | None, Sequence[Example]]:
+        if pattern not in self._by_target:
+            parted = self._by_target[pattern] = {}
+            for row in self._orders.get(pattern, self._rows):
+                parted.setdefault(row.target, []).append(row)
+        return self._by_target[pattern]
 
     def several(
         self,

@@ -15,7 +15,7 @@ from engine.stages.forecast import ANSWER_TOKENS, Forecast, Range, Situation
 from engine.stages.outputs import Loaded, Logged, Predicted, Trained
 from engine.stages.protocol import ALWAYS, Account, Context, Inputs, Stage
 from engine.stages.task_view import PromptedTask, StudentPrompts
-from engine.tasks import Asked, answers
+from engine.tasks import answers
 
 SHOWN = "train rows with their {target}, shown before each"
 """What goes along wherever `task.shots` are."""
@@ -49,9 +49,7 @@ def predict(params: PredictParams, inputs: PredictInputs, ctx: Context) -> Predi
     """Ask the trained student, or the untuned one when no model comes in."""
     examples = inputs.asked
     prompts = StudentPrompts(params, ctx.prompt(params.prompt), inputs.load.examples)
-    asked = [
-        Asked(turns, e.inputs) for e, turns in zip(examples, prompts.of(examples), strict=True)
-    ]
+    asked = prompts.asked(examples)
     student = ctx.student()
     if inputs.train is not None:
         student = student.with_adapter(ctx.state / inputs.train.model.path)
@@ -61,7 +59,7 @@ def predict(params: PredictParams, inputs: PredictInputs, ctx: Context) -> Predi
     if params.reference and student.likelihoods:
         right = [[prompts.completion(e)] for e in examples]
         bar = ctx.progress("references", len(examples))
-        compared = student.compare([question.prompt for question in asked], right, bar)
+        compared = student.compare(list(asked.prompts()), right, bar)
         likely = [likelihood for (likelihood,) in compared]
     return Predicted(
         tuple(

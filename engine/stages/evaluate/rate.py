@@ -61,10 +61,10 @@ def rate(params: RateParams, inputs: RateInputs, ctx: Context) -> Rated:
         for schema in [schemas.rating(params.schema, metric.low, metric.high)]
         for p in answered
     ]
-    requests = [
+    requests = (
         _request(params, metric, schema, examples[p.split, p.example], p, ctx)
         for metric, schema, p in asked
-    ]
+    )
     replies = ctx.ask("judge", requests)
     return Rated(
         tuple(

@@ -31,7 +31,7 @@ from engine.stages.train import (
     steps_of,
     training_set,
 )
-from engine.tasks import Asked, answers
+from engine.tasks import answers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +137,7 @@ class _Finding:
         self, trained: Trained, rows: Sequence[Example], round: int
     ) -> Iterator[PreferencePair]:
         student: Student = self._ctx.student().with_adapter(self._ctx.state / trained.model.path)
-        asked = [Asked(self._asking(row), row.inputs) for row in rows]
+        asked = self._asking.asked(rows)
         bar = self._ctx.progress("pair", len(rows))
         told = answers(self._asking.kind, student, asked, self._asking.task, bar)
         for row, answer in zip(rows, told, strict=True):

@@ -32,7 +32,8 @@ def refuses(text: str) -> bool:
 
 def unclean(text: str, limit: int | None) -> str | None:
     """Return what gives a written text away as broken: control characters, or an end at its schema's length limit."""
-    if any(category(c) in _BROKEN and c not in "\n\t\r" for c in text):
+    # What can be printed, as most texts can as a whole, is in no category of these.
+    if not text.isprintable() and any(category(c) in _BROKEN and c not in "\n\t\r" for c in text):
         return "it has control characters"
     return f"it was cut at {limit} characters" if limit and len(text) >= limit - 1 else None
 

@@ -8,14 +8,17 @@ from engine.store.ingest.inserting import (
     not_ingested,
     records,
 )
+from engine.store.ingest.looking import calls_in, outputs_in
 
 __all__ = [
     "ASIDE",
     "SetAside",
     "add_reviews",
+    "calls_in",
     "finished_nodes",
     "ingest",
     "ingest_or_set_aside",
     "not_ingested",
+    "outputs_in",
     "records",
 ]

@@ -799,7 +799,9 @@ def test_whatever_comes_is_kept_in_the_store(tmp_path: Path) -> None:
             )
             for done in group
         ]
-        again = ledger.known(asked)
+        put_down = ledger.put_down("teacher", asked)
+        assert not ledger.lacks(put_down)
+        again = {done.request: done for done in put_down.completions()}
         assert {r: c.value for r, c in again.items()} == {
             c.request: c.value for c in kept if c.value is not None
         }

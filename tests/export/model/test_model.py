@@ -24,7 +24,7 @@ from engine.export.run import find_run
 from engine.models.digest import weights_digest
 from engine.store import reader
 from engine.tasks import TASKS as TASKS_OF_THE_ENGINE
-from engine.tasks import Asked, answers
+from engine.tasks import answers
 from engine.tasks.chat import Params
 from engine.turns import turns_in
 from engine.turns.tools import native
@@ -105,8 +105,7 @@ def answers_of_the_run(ran: Ran) -> list[tuple[dict[str, str], str, list[str] | 
         prompts, examples = run.prompts(training=False), run.examples
     settings = TransformersSettings(dtype="float32")
     student = open_student(ModelRef("student", ran.student), settings).with_adapter(ran.adapter)
-    asked = [Asked(prompts(e), e.inputs) for e in examples]
-    said = answers(prompts.kind, student, asked, prompts.task)
+    said = answers(prompts.kind, student, prompts.asked(examples), prompts.task)
     options = [prompts.kind.options(e.inputs, prompts.task) for e in examples]
     return [
         (dict(e.inputs), a.text, list(o.turns.values()) if o else None)

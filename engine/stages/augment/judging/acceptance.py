@@ -55,7 +55,8 @@ class Evidence(NamedTuple):
     @property
     def agreement(self) -> float | None:
         """How far the blind answers come to the target, on the mean; None without any."""
-        return sum(row.agrees for row in self.blind) / len(self.blind) if self.blind else None
+        blind = self.blind
+        return sum(row.agrees for row in blind) / len(blind) if blind else None
 
 
 class Decided(NamedTuple):
@@ -162,22 +163,23 @@ def _by_answers(
     rule: Acceptance, candidate: Candidate, evidence: Evidence, item: Mapping[str, Any] | None
 ) -> Decided | None:
     """Return the rejection that follows from blind answers; None where they let the row pass."""
+    agreement = evidence.agreement
     if evidence.answers is not None:
         wrong = next((row for row in evidence.answers if row.how == "program"), None)
         if wrong is not None:
             feedback = f"Its calculation is wrong: {wrong.detail}."
             return Decided("verify", wrong.detail, feedback)
-        if evidence.agreement is None:
+        if agreement is None:
             if rule.agreement > 0:
                 return Decided("verify_failed", "no blind answer was usable")
-        elif evidence.agreement < rule.agreement:
+        elif agreement < rule.agreement:
             return Decided("verify", *_disagreement(candidate, evidence))
     doubt = next((name for name in DOUBTS if name in evidence.gating.advice), None)
     if doubt is None:
         return None
     why = str(evidence.gating.advice[doubt])
-    if evidence.agreement is not None:
-        if evidence.agreement <= MAJORITY:
+    if agreement is not None:
+        if agreement <= MAJORITY:
             detail, feedback = _disagreement(candidate, evidence)
             return Decided(doubt, f"{why}; {detail}", feedback)
         return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from engine.backends.protocol import Request
 from engine.rows import Candidate, Row
 from engine.stages import schemas
 from engine.stages.analyse.mistakes import label_text
@@ -52,8 +53,8 @@ def adherences(
     names = {p.id: p.name for p in name.patterns}
     strategies = {s.id: s for s in strategy.strategies}
     groups = calls_of(candidates, [[c.inputs, c.target] for c in candidates], rows_per_call)
-    requests = []
-    for group in groups:
+
+    def request(group: Sequence[Candidate]) -> Request:
         plans = list(dict.fromkeys((c.pattern, c.strategy) for c in group))
         labels = {label for c in group for label in _labels(task, c)}
         variables = {
@@ -98,10 +99,11 @@ def adherences(
             ],
         }
         asked = schemas.per_row(schema, KEY, len(group))
-        requests.append(ctx.request("judge", prompt, variables, asked))
+        return ctx.request("judge", prompt, variables, asked)
+
     found: dict[str, Asked] = {}
     dropped: list[Row] = []
-    for group, reply in zip(groups, ctx.ask("judge", requests), strict=True):
+    for group, reply in zip(groups, ctx.ask("judge", map(request, groups)), strict=True):
         # A call that says nothing usable was paid for, too.
         found |= {c.id: Asked(reply.request, None) for c in group}
         if reply.value is None:

@@ -111,9 +111,13 @@ def ask_blind(
     ]
     if not calls:
         return
-    write = _Writer(params, train, conventions, task, role, prompt, form, answer, ctx)
-    requests = [write(sample, shown) for sample, shown in calls]
-    for (sample, shown), reply in zip(calls, ctx.ask(role, requests), strict=True):
+
+    def requests() -> Iterator[Request]:
+        write = _Writer(params, train, conventions, task, role, prompt, form, answer, ctx)
+        for sample, shown in calls:
+            yield write(sample, shown)
+
+    for (sample, shown), reply in zip(calls, ctx.ask(role, requests()), strict=True):
         yield from _read(stage, sample, shown, reply)
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, NamedTuple
 
 from engine.backends.protocol import Completion
@@ -116,7 +117,9 @@ class _Said(NamedTuple):
     """What the judge says of one item."""
 
     item: Mapping[str, Any] | None
-    reply: Completion
+    call: str
+    failure: str | None = None
+    """Why the whole reply cannot be used; None where it can."""
     adherence_call: str | None = None
 
 
@@ -134,7 +137,7 @@ def judge(params: JudgeParams, inputs: JudgeInputs, ctx: Context) -> Judged:
     if anchors:
         opinions = [said[anchor_key(anchor)] for anchor in anchors]
         found = [
-            judged(params, params.task, anchor, one.item, one.reply.request)
+            judged(params, params.task, anchor, one.item, one.call)
             for anchor, one in zip(anchors, opinions, strict=True)
         ]
         rows += found
@@ -194,7 +197,7 @@ def _adhering(
     for name, (call, score) in found.items():
         one = said[name]
         item = one.item if score is None else {**(one.item or {}), "adherence": score}
-        said[name] = _Said(item, one.reply, call)
+        said[name] = one._replace(item=item, adherence_call=call)
     return dropped
 
 
@@ -245,15 +248,20 @@ def _ask(
     items = _items(params, inputs, standing, anchors)
     if not items:
         return {}
-    conventions = inputs.name.conventions if inputs.name else ()
-    write = Writer(
-        params.task, params.briefing, params.schema, inputs.load.examples, conventions, ctx
-    )
-    if params.many:
-        write.look_ahead(items)
+
+    @cache
+    def writer() -> Writer:
+        conventions = inputs.name.conventions if inputs.name else ()
+        write = Writer(
+            params.task, params.briefing, params.schema, inputs.load.examples, conventions, ctx
+        )
+        if params.many:
+            write.look_ahead(items)
+        return write
+
     keys = [[ctx.seed, dict(item.inputs), item.target] for item in items]
     groups = calls_of(items, keys, params.rows_per_call)
-    replies = ctx.ask("judge", [write(group) for group in groups])
+    replies = ctx.ask("judge", (writer()(group) for group in groups))
     said: dict[str, _Said] = {}
     for group, reply in zip(groups, replies, strict=True):
         _read(group, reply, said, rows)
@@ -264,7 +272,8 @@ def _ask(
         if len(group) > 1 and said[item.key].item is None and not item.anchor
     ]
     if again:
-        for item, reply in zip(again, ctx.ask("judge", [write([i]) for i in again]), strict=True):
+        alone = ctx.ask("judge", (writer()([item]) for item in again))
+        for item, reply in zip(again, alone, strict=True):
             _read([item], reply, said, rows)
     return said
 
@@ -320,12 +329,15 @@ def _read(
 ) -> None:
     """Keep what a reply says of the items of its call, and record what it leaves out or makes up."""
     if reply.value is None:
-        said.update({item.key: _Said(None, reply) for item in group})
+        failure = f"{reply.error}: {reply.detail}"
+        said.update({item.key: _Said(None, reply.request, failure) for item in group})
         return
     asked = ids(len(group))
     found = by_id(reply.value, KEY, asked)
     shown = dict(zip(asked, group, strict=True))
-    said.update({item.key: _Said(found.items.get(name), reply) for name, item in shown.items()})
+    said.update(
+        {item.key: _Said(found.items.get(name), reply.request) for name, item in shown.items()}
+    )
     named = {name: item.row for name, item in shown.items()}
     rows.extend(drops("judge", found, named, reply.request))
 
@@ -345,12 +357,7 @@ def _verdict(
     own = kind.labels_in(candidate.target, settings) if item and labels else ()
     failure = None
     if said is not None and item is None:
-        reply = said.reply
-        failure = (
-            f"{reply.error}: {reply.detail}"
-            if reply.value is None
-            else "asked again alone, the judge said nothing usable of it"
-        )
+        failure = said.failure or "asked again alone, the judge said nothing usable of it"
     decision = decide(
         params, candidate, evidence,
         item=item, failure=failure, decides=decides, keeps=not promise.follows_plan,
@@ -369,7 +376,7 @@ def _verdict(
         judge_agrees=decision.agrees,
         similarity=evidence.gating.numbers.get("similarity"),
         neighbour=evidence.gating.numbers.get("neighbour"),
-        call=said.reply.request if said is not None else None,
+        call=said.call if said is not None else None,
         advice=evidence.gating.advice,
         agreement=evidence.agreement,
         label_correct=scores.get("label_correct"),

@@ -23,7 +23,7 @@ from engine.stages.forecast import ANSWER_TOKENS, Forecast, Range, Situation
 from engine.stages.outputs import Gated, Generated, Loaded, Solved, Trained
 from engine.stages.protocol import ALWAYS, Account, Context, Inputs, Stage
 from engine.stages.task_view import PromptedTask, StudentPrompts
-from engine.tasks import Answer, Asked, Task, TaskKind, probabilities, write
+from engine.tasks import Answer, Task, TaskKind, probabilities, write
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ def pass_rate(params: PassRateParams, inputs: PassRateInputs, ctx: Context) -> S
         return Solved()
     prompts = StudentPrompts(params, ctx.prompt(params.prompt), inputs.load.examples)
     rows = [Example(c.id, "train", c.inputs, c.target, {}, "", 0) for c in standing]
-    asked = [Asked(turns, row.inputs) for row, turns in zip(rows, prompts.of(rows), strict=True)]
+    asked = prompts.asked(rows)
     student = ctx.student()
     if inputs.train is not None:
         student = student.with_adapter(ctx.state / inputs.train.model.path)
@@ -67,7 +67,7 @@ def pass_rate(params: PassRateParams, inputs: PassRateInputs, ctx: Context) -> S
         params.temperature,
         [_attempt(ctx, number) for _ in standing for number in range(1, params.samples + 1)],
     )
-    repeated = [one for one in asked for _ in range(params.samples)]
+    repeated = asked.repeated(params.samples)
     drawn = write(prompts.kind, student, repeated, prompts.task, bar, sampling)
     return Solved(tuple(_counted(params, prompts, standing, drawn)))
 

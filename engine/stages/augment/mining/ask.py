@@ -16,7 +16,7 @@ from engine.stages.forecast import ANSWER_TOKENS, Forecast, Range, Situation
 from engine.stages.outputs import Loaded, Trained
 from engine.stages.protocol import ALWAYS, Account, Context, Inputs, Stage
 from engine.stages.task_view import PromptedTask, StudentPrompts
-from engine.tasks import Asked, answers
+from engine.tasks import answers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +43,7 @@ def ask_pool(params: AskPoolParams, inputs: AskPoolInputs, ctx: Context) -> Pool
         return PoolAnswered()
     prompts = StudentPrompts(params, ctx.prompt(params.prompt), inputs.load.examples)
     examples = [Example(r.id, "train", r.inputs, "", {}, r.source, r.line) for r in rows]
-    asked = [
-        Asked(turns, e.inputs) for e, turns in zip(examples, prompts.of(examples), strict=True)
-    ]
+    asked = prompts.asked(examples)
     student = ctx.student()
     if inputs.train is not None:
         student = student.with_adapter(ctx.state / inputs.train.model.path)

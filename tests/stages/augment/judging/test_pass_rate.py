@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ class Drawing(Student):
 
     def write(
         self,
-        prompts: Sequence[tuple[Message, ...]],
+        prompts: Iterable[tuple[Message, ...]],
         max_tokens: int,
         schema: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
