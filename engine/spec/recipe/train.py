@@ -21,7 +21,8 @@ class Preference(Spec):
     """Share of a round's optimizer steps that go on pairs; the supervised part has the others, so that a round has as
     many as without."""
     learning_rate: float | None = Field(default=None, gt=0, lt=1)
-    """Learning rate of the steps on pairs; a hundredth of `train.learning_rate` when left out: at a tenth the student forgets what it knows."""
+    """Learning rate of the steps on pairs; a hundredth of `train.learning_rate` when left out: at a tenth the student
+    forgets what it knows."""
     max_pairs: Count | None = Field(default=None, ge=1)
     """At most this many pairs; never more than there is time to look at once."""
     min_pairs: Count = Field(default=8, ge=1)
