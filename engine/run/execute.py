@@ -48,6 +48,7 @@ from engine.stages.wiring import assemble
 from engine.store import NodeInfo, Store, now
 from engine.system import stopping
 from engine.system.log_file import about, hide
+from engine.system.signals import was_interrupted
 
 _log = logging.getLogger(__name__)
 
@@ -133,12 +134,15 @@ class Execution:
         try:
             try:
                 self._work_through()
+            except Interrupted:
+                raise
             except BudgetReached:
                 self._bring_home(None)
                 raise
             except Exception as error:
-                if not isinstance(error, Interrupted):
-                    self._bring_home(PATIENCE)
+                if was_interrupted(error):
+                    raise Interrupted(str(error)) from error
+                self._bring_home(PATIENCE)
                 raise
             finally:
                 self._leave()

@@ -35,3 +35,20 @@ def ends_as_interrupts() -> Iterator[None]:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+def was_interrupted(error: BaseException) -> bool:
+    """Return whether an error is what a library made of an interruption.
+
+    A compiled one that is being loaded when the process is told to end says that its initialization failed.
+    """
+    if not isinstance(error, ImportError):
+        return False
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        if isinstance(cause, KeyboardInterrupt):
+            return True
+        seen.add(id(cause))
+        cause = cause.__cause__ or cause.__context__
+    return False

@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine.cli.terminal.help import EXAMPLES
-from engine.errors import EngineError, reason_of
+from engine.errors import EngineError, Interrupted, reason_of
 from engine.system.files import write_private
 from engine.system.log_file import without_keys
 from engine.system.places import cache_root
 from engine.system.platforms import system_name
+from engine.system.signals import was_interrupted
 from engine.version import versions
 
 BUG = 1
@@ -31,6 +32,8 @@ _FRAMES = 200
 
 def as_condition(error: Exception) -> EngineError | None:
     """Return the user's view of what the machine refused: a file, memory, the network; None for a bug."""
+    if was_interrupted(error):
+        return Interrupted("stopped", "run the same command again; what was finished is kept")
     if isinstance(error, MemoryError):
         return EngineError(
             "this takes more memory than there is",
