@@ -70,8 +70,11 @@ class Scratch:
             try:
                 if self._open is None:
                     self._open = self._made()
-                self._open.execute("BEGIN")
+                if self._open.in_transaction:
+                    # An interruption may come where nothing would end what it cut off, and replies come after it.
+                    self._open.execute("COMMIT")
                 try:
+                    self._open.execute("BEGIN")
                     yield self._open
                 finally:
                     # There is no journal to roll back by: what is half there has a place that nobody asks for.

@@ -209,6 +209,18 @@ def test_what_breaks_off_while_it_is_built_leaves_nothing_behind(ledger: Ledger)
     assert pending(asks, [request("b")]) == [request("b")]
 
 
+def test_what_an_interruption_cut_off_does_not_refuse_the_replies_that_come_after_it(
+    desk: Desk,
+) -> None:
+    asked = desk.put_down("judge", [request("a"), request("b")])
+    with desk.scratch.at_once() as file:
+        pass
+    # As where it comes behind the beginning of a transaction, before anything would end it.
+    file.execute("BEGIN")
+    keep(desk, reply(request("a")), reply(request("b")))
+    assert [done.request for done in asked.completions()] == [request("a").id, request("b").id]
+
+
 def test_a_finished_node_leaves_what_others_wait_for_and_what_nobody_could_use(desk: Desk) -> None:
     own = desk.put_down("judge", map(request, "abc"))
     others = desk.put_down("judge", map(request, "bd"))
